@@ -1,0 +1,169 @@
+"""Params: the typed form of ``4.dvc_pipeline/params.yaml``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from creditrisk.contract import Name
+from creditrisk.settings import Frozen
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Family = Literal["scorecard", "ebm", "catboost", "lightgbm"]
+FAMILIES: tuple[Family, ...] = ("scorecard", "ebm", "catboost", "lightgbm")
+
+
+class Split(Frozen):
+    """How rows are parted; the shares are of rows (hash) or, for ``test`` in time order, of the months' rows."""
+
+    method: Literal["auto", "time", "hash"] = "auto"
+    """auto: out-of-time where the contract has a time column, else by hash."""
+    test: Annotated[float, Field(gt=0, lt=1)] = 0.25
+    calibration: Annotated[float, Field(gt=0, lt=1)] = 0.15
+    """Share of the rows that are not test rows."""
+    test_months: Annotated[int, Field(ge=1)] | None = None
+    """Out-of-time: the last so many months are the test part; null takes as many as make up ``test``."""
+    embargo_months: Annotated[int, Field(ge=0)] = 0
+    """Months left out between training and test rows, for outcomes that were not yet known then."""
+
+    @model_validator(mode="after")
+    def _room_to_train(self) -> Split:
+        if self.test + self.calibration >= 0.95:
+            raise ValueError(f"test {self.test} and calibration {self.calibration} leave too little to train on")
+        return self
+
+
+class ScorecardParams(Frozen):
+    """WOE bins and a logistic regression."""
+
+    max_bins: Annotated[int, Field(ge=2, le=50)] = 8
+    min_bin_share: Annotated[float, Field(gt=0, le=0.5)] = 0.03
+    min_iv: Annotated[float, Field(ge=0)] = 0.02
+    c: Annotated[float, Field(gt=0)] = 1.0
+
+
+class EbmParams(Frozen):
+    """Explainable boosting machine; null means settled on inner folds."""
+
+    bags: Annotated[int, Field(ge=1, le=64)] = 4
+    rounds: Annotated[int, Field(ge=10, le=50_000)] | None = None
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.04
+    interactions: Annotated[int, Field(ge=0, le=200)] | None = None
+    max_bins: Annotated[int, Field(ge=8, le=1024)] = 256
+    max_leaves: Annotated[int, Field(ge=2, le=16)] = 3
+
+
+class CatboostParams(Frozen):
+    """Oblivious trees; null means settled on inner folds."""
+
+    rounds: Annotated[int, Field(ge=10, le=20_000)] | None = None
+    depth: Annotated[int, Field(ge=1, le=8)] | None = None
+    learning_rate: Annotated[float, Field(gt=0, le=1)] | None = None
+    l2_leaf_reg: Annotated[float, Field(ge=0)] = 3.0
+
+
+class LightgbmParams(Frozen):
+    """Leaf-wise trees; null means settled on inner folds."""
+
+    rounds: Annotated[int, Field(ge=10, le=20_000)] | None = None
+    leaves: Annotated[int, Field(ge=2, le=255)] | None = None
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.03
+    min_rows_in_leaf: Annotated[int, Field(ge=1)] = 40
+    feature_share: Annotated[float, Field(gt=0, le=1)] = 0.7
+
+
+class Encoding(Frozen):
+    """How categories become numbers in families without statistics of their own."""
+
+    one_hot_up_to: Annotated[int, Field(ge=2, le=200)] = 40
+    min_rows: Annotated[int, Field(ge=1)] = 5
+    """Values seen in fewer training rows are pooled: too rare to learn from, and to be anonymous."""
+
+
+class ModelParams(Frozen):
+    """Which family, and how what is not fixed gets settled."""
+
+    family: Literal["auto", "scorecard", "ebm", "catboost", "lightgbm"] = "auto"
+    monotone: bool = True
+    """Whether the contract's monotone directions bind."""
+    subsample: Annotated[int, Field(ge=500)] = 20_000
+    folds: Annotated[int, Field(ge=2, le=20)] = 3
+    budget_seconds: Annotated[float, Field(gt=0)] = 30.0
+    encoding: Encoding = Encoding()
+    scorecard: ScorecardParams = ScorecardParams()
+    ebm: EbmParams = EbmParams()
+    catboost: CatboostParams = CatboostParams()
+    lightgbm: LightgbmParams = LightgbmParams()
+
+
+class CalibrationParams(Frozen):
+    """auto takes Platt's unless another is better by over one standard error on folds of the calibration rows."""
+
+    method: Literal["auto", "platt", "beta", "isotonic"] = "auto"
+
+
+class PolicyParams(Frozen):
+    """PD cut-offs and the score's scale; auto cut-offs are 1 and 2.5 times the training bad rate."""
+
+    approve_below: Share | Literal["auto"] = "auto"
+    decline_from: Share | Literal["auto"] = "auto"
+    base_score: float = 600.0
+    base_odds: Annotated[float, Field(gt=0)] = 50.0
+    """Good to bad odds at ``base_score``."""
+    pdo: Annotated[float, Field(gt=0)] = 20.0
+    """Points that double the odds."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> PolicyParams:
+        low, high = self.approve_below, self.decline_from
+        if isinstance(low, float) and isinstance(high, float) and low > high:
+            raise ValueError(f"approve_below {low} is above decline_from {high}")
+        return self
+
+
+class EvaluationParams(Frozen):
+    """How uncertain figures are given."""
+
+    bootstrap: Annotated[int, Field(ge=50, le=10_000)] = 300
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+
+
+class ReadinessParams(Frozen):
+    """Gates of the readiness tests. Thresholds hold for the confidence bound on the unfavourable side."""
+
+    min_auc: Share = 0.6
+    min_ks: Share = 0.15
+    max_brier_ratio: Annotated[float, Field(gt=0)] = 1.0
+    """Upper bound of the Brier score over that of the constant base rate."""
+    calibration_slope: tuple[float, float] = (0.7, 1.4)
+    calibration_in_the_large: float = 0.35
+    """Largest absolute difference of log-odds between mean PD and bad rate that the interval may exclude."""
+    margin_brier: float = 0.002
+    margin_calibration: float = 0.1
+    margin_psi: float = 0.1
+    margin_adverse_impact: float = 0.05
+    margin_latency_ratio: float = 3.0
+
+
+class RegistryParams(Frozen):
+    """Names in MLflow."""
+
+    experiment: str = "credit-risk"
+    model: str = "CreditRiskModel"
+    """The default portfolio's registered model; another portfolio's is this name, a hyphen and its own."""
+    default_portfolio: Name = "simulated"
+
+
+class Params(Frozen):
+    """Everything in params.yaml."""
+
+    portfolio: Name = "simulated"
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    split: Split = Split()
+    model: ModelParams = ModelParams()
+    calibration: CalibrationParams = CalibrationParams()
+    policy: PolicyParams = PolicyParams()
+    evaluation: EvaluationParams = EvaluationParams()
+    readiness: ReadinessParams = ReadinessParams()
+    registry: RegistryParams = RegistryParams()
