@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from creditrisk.errors import nearest
+from creditrisk.errors import ContractError, nearest
 from creditrisk.settings import Frozen
 
 Scalar = str | int | float | bool
@@ -51,6 +51,12 @@ def _as_titles(value: Any) -> Any:
     """Accept a list of values, or values with their titles; keys become text."""
     if isinstance(value, list):
         value = {item: str(item) for item in value}
+    if (
+        isinstance(value, dict)
+        and any(isinstance(k, str) for k in value)
+        and not all(isinstance(k, str) for k in value)
+    ):
+        raise ValueError("its keys mix text and numbers; put the numbers in quotes")  # DVC sorts the keys
     if isinstance(value, dict):
         return {as_text(key): str(title) for key, title in value.items()}
     return value
@@ -239,6 +245,8 @@ class Input(Frozen):
     reason: str | Reason | None = None
     values: tuple[str, ...] = ()
     """The closed list of a category column, in the contract's order; empty where the vocabulary is open."""
+    value_titles: tuple[str, ...] = ()
+    """What people call each of ``values``."""
     ordered: bool = False
 
 
@@ -257,6 +265,8 @@ class Contract(Frozen):
     time: str | None = None
     as_of: dt.date | None = None
     maturity: Maturity | None = None
+    test_from: dt.date | None = None
+    """Applications from this day on are the out-of-time test part; fixed here so that new rows move no old one."""
     quarantine: Quarantine = Quarantine()
     duplicates: Literal["drop", "keep"] = "drop"
     """Rows equal in every column apart from the id."""
@@ -273,6 +283,10 @@ class Contract(Frozen):
             ContractError: the file is not a contract; ExpressionError: an expression is not of the subset.
         """
         contract = cls.from_yaml(path)
+        absent = [k for k in cls.model_fields if k not in contract.model_fields_set and k != "description"]
+        if absent:
+            keys = ", ".join(f"{key}: null" if cls.model_fields[key].default is None else key for key in absent)
+            raise ContractError(f"{path}: write these keys out, so that a change of theirs is noticed by DVC: {keys}.")
         contract.check_expressions()
         return contract
 
@@ -299,10 +313,8 @@ class Contract(Frozen):
         for name in self.characteristics:
             if name in clean:
                 raise ValueError(f"characteristics.{name}: a column has this name already; choose another")
-        if (
-            APPLICATION_DATE in self.characteristics
-            or (clean.get(APPLICATION_DATE, "")
-            and self.time != APPLICATION_DATE)
+        if APPLICATION_DATE in self.characteristics or (
+            clean.get(APPLICATION_DATE, "") and self.time != APPLICATION_DATE
         ):
             raise ValueError(f"{APPLICATION_DATE} is the project's own name for the time column")
         self._references_exist(set(clean))
@@ -319,6 +331,8 @@ class Contract(Frozen):
             raise ValueError(f"time: {self.time!r} must be of type date, it is {self.clean_columns[self.time].type}")
         if self.weight and self.clean_columns[self.weight].kind != "number":
             raise ValueError(f"weight: {self.weight!r} must be a number")
+        if self.test_from and not self.time:
+            raise ValueError("test_from parts the rows by time: give time, the application date's column")
         if self.maturity and not (self.time and self.as_of):
             raise ValueError("maturity is counted from time to as_of: give both")
         target = self.columns.get(self.target.column)
@@ -380,6 +394,7 @@ class Contract(Frozen):
                 monotone=column.monotone,
                 reason=column.reason,
                 values=tuple(column.values) if column.type == "category" else (),
+                value_titles=tuple(column.values.values()) if column.type == "category" else (),
                 ordered=column.ordered,
             )
             for name, column in self.clean_columns.items()

@@ -23,7 +23,8 @@ class Split(Frozen):
     calibration: Annotated[float, Field(gt=0, lt=1)] = 0.15
     """Share of the rows that are not test rows."""
     test_months: Annotated[int, Field(ge=1)] | None = None
-    """Out-of-time: the last so many months are the test part; null takes as many as make up ``test``."""
+    """Out-of-time: the last so many months are the test part; null goes by the contract's ``test_from``, and where
+    that is absent takes as many whole months as make up ``test``."""
     embargo_months: Annotated[int, Field(ge=0)] = 0
     """Months left out between training and test rows, for outcomes that were not yet known then."""
 
@@ -132,6 +133,10 @@ class EvaluationParams(Frozen):
 class ReadinessParams(Frozen):
     """Gates of the readiness tests. Thresholds hold for the confidence bound on the unfavourable side."""
 
+    mode: Literal["champion", "threshold"] = "champion"
+    """champion: against the champion where there is one (option B); threshold: always by the thresholds (option A)."""
+    min_accuracy: Share | None = None
+    """Share of rows on the right side of a PD of one half; null asks for none, for it says little where bads are few."""
     min_auc: Share = 0.6
     min_ks: Share = 0.15
     max_brier_ratio: Annotated[float, Field(gt=0)] = 1.0
@@ -159,6 +164,9 @@ class Params(Frozen):
     """Everything in params.yaml."""
 
     portfolio: Name = "simulated"
+    table: str = "../1.data/portfolios/simulated.yaml"
+    """The file that the first stage watches, from the pipeline's folder: the portfolio's table where it is a local
+    one, else its contract. ``main.py use`` keeps it in step with ``portfolio``."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     split: Split = Split()
     model: ModelParams = ModelParams()

@@ -96,6 +96,14 @@ _Loader.add_implicit_resolver(
 _Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?(?:0|[1-9][0-9]*)$"), list("-+0123456789"))
 
 
+def _refuse_date(loader: _Loader, node: yaml.ScalarNode) -> None:
+    # DVC watches parts of these files and keeps what it read as JSON, which knows no dates.
+    raise yaml.YAMLError(f"line {node.start_mark.line + 1}: write the date {node.value} in quotes")
+
+
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _refuse_date)
+
+
 def load_yaml(text: str, where: str) -> Any:
     """Parse YAML that may come from outside: bounded in size and in what its aliases expand to."""
     if len(text) > MAX_BYTES:
@@ -107,7 +115,7 @@ def load_yaml(text: str, where: str) -> Any:
             raise ContractError(f"{where}: the file is empty.")
         if _expanded(node, {}) > MAX_NODES:
             raise ContractError(f"{where}: its aliases expand to over {MAX_NODES:,} entries; write them out.")
-        return loader.construct_document(node)  # type: ignore[no-untyped-call]
+        return loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         at = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -115,7 +123,7 @@ def load_yaml(text: str, where: str) -> Any:
     except (yaml.YAMLError, RecursionError) as error:
         raise ContractError(f"{where}: not valid YAML: {str(error) or 'nested too deeply'}.") from None
     finally:
-        loader.dispose()  # type: ignore[no-untyped-call]
+        loader.dispose()
 
 
 def _expanded(node: yaml.Node, known: dict[int, int]) -> int:

@@ -1,0 +1,138 @@
+"""Quality on the four real portfolios: AUC of each family, next to the floors of a plain WOE scorecard and LightGBM.
+
+    DATA_MIRROR=FOLDER uv run python benchmarks/quality.py [--portfolio NAME ...] [--family NAME ...] [--variant NAME ...]
+
+Stratified 5 folds, seed 0; LendingClub also trained to 2010 and tested on 2011. Twice: ``unrestricted`` takes all
+columns without directions (comparable with published figures), ``production`` is the contract as it stands. Capacity is
+settled on inner folds of each fold's training rows, as the pipeline does. Finished figures are kept in
+``benchmarks/results/quality.json`` and not computed again; ``--fresh`` forgets them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import StratifiedKFold
+
+from creditrisk.contract import APPLICATION_DATE, Contract
+from creditrisk.data.characteristics import add_characteristics
+from creditrisk.data.clean import write_cleaned
+from creditrisk.data.source import materialise
+from creditrisk.model.family import TrainingData, fit_family
+from creditrisk.model.selection import select
+from creditrisk.params import FAMILIES, ModelParams
+from creditrisk.paths import Project
+from creditrisk.pipeline.get_data import cache
+from creditrisk.pipeline.train_model import training_data
+
+PORTFOLIOS = ("south_german", "taiwan", "give_me_some_credit", "lending_club")
+FLOORS = {
+    "south_german": (0.792, 0.784),
+    "taiwan": (0.766, 0.785),
+    "give_me_some_credit": (0.857, 0.866),
+    "lending_club": (0.683, 0.697),
+    "lending_club 2011": (0.682, 0.688),
+}
+RESULTS = Path(__file__).parent / "results" / "quality.json"
+TEST_YEAR = 2011
+
+
+def unrestricted(contract: Contract) -> Contract:
+    """Every column as an input and no direction."""
+    columns = {
+        raw: c.model_copy(update={"monotone": None, "role": "feature" if c.role == "protected" else c.role})
+        for raw, c in contract.columns.items()
+    }
+    characteristics = {n: c.model_copy(update={"monotone": None}) for n, c in contract.characteristics.items()}
+    return Contract(**(dict(contract) | {"columns": columns, "characteristics": characteristics}))
+
+
+def load(project: Project, portfolio: str, variant: str) -> tuple[TrainingData, pl.Series | None]:
+    """Model inputs of a real portfolio, and the application dates where it has any."""
+    contract = Contract.load(project.contract(portfolio))
+    contract = contract if variant == "production" else unrestricted(contract)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        materialise(contract, folder / "raw.parquet", folder / "broken.parquet", project.root, cache(project))
+        write_cleaned(folder / "raw.parquet", contract, folder / "clean.parquet", folder / "quarantine.parquet")
+        table = add_characteristics(pl.scan_parquet(folder / "clean.parquet"), contract).collect()
+    return training_data(table, contract), table[APPLICATION_DATE] if contract.time else None
+
+
+def folds(data: TrainingData, dates: pl.Series | None, portfolio: str) -> dict[str, list[tuple[Any, Any]]]:
+    """Row numbers to train and to test on, by the name of the figure."""
+    splitter = StratifiedKFold(5, shuffle=True, random_state=0)
+    found = {portfolio: list(splitter.split(np.zeros(data.y.size), data.y))}
+    if dates is not None:
+        late = (dates.dt.year() >= TEST_YEAR).to_numpy()
+        found[f"{portfolio} {TEST_YEAR}"] = [(np.flatnonzero(~late), np.flatnonzero(late))]
+    return found
+
+
+def measure(data: TrainingData, family: str, train: Any, test: Any) -> dict[str, Any]:
+    """Settle, fit and measure one fold."""
+    began = time.perf_counter()
+    params = ModelParams(family=family)
+    selection = select(data.take(train), params, seed=0)
+    fitted = fit_family(selection.family, data.take(train), selection.params, seed=0)
+    seconds = time.perf_counter() - began
+    held = data.take(test)
+    auc = float(roc_auc_score(held.y, fitted.model.margin(held.table)))
+    return {"auc": auc, "seconds": seconds, "family": selection.family}
+
+
+def main() -> None:
+    """Measure what is asked for and not yet known, then print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--portfolio", nargs="+", default=PORTFOLIOS, choices=PORTFOLIOS)
+    parser.add_argument("--family", nargs="+", default=FAMILIES, choices=(*FAMILIES, "auto"))
+    parser.add_argument("--variant", nargs="+", default=("unrestricted", "production"))
+    parser.add_argument("--fresh", action="store_true")
+    arguments = parser.parse_args()
+    known: dict[str, Any] = {} if arguments.fresh or not RESULTS.exists() else json.loads(RESULTS.read_text())
+    for portfolio in arguments.portfolio:
+        for variant in arguments.variant:
+            data, dates = load(Project.find(), portfolio, variant)
+            for name, pairs in folds(data, dates, portfolio).items():
+                for family in arguments.family:
+                    key = f"{name}|{variant}|{family}"
+                    if key in known:
+                        continue
+                    known[key] = [measure(data, family, train, test) for train, test in pairs]
+                    print(f"{key}: {np.mean([fold['auc'] for fold in known[key]]):.4f}", flush=True)
+                    RESULTS.parent.mkdir(exist_ok=True)
+                    RESULTS.write_text(json.dumps(known, indent=1))
+    print(table(known))
+
+
+def table(known: dict[str, Any]) -> str:
+    """The figures as Markdown."""
+    families = [f for f in (*FAMILIES, "auto") if any(key.endswith(f"|{f}") for key in known)]
+    rows = [
+        f"| portfolio | variant | floor: scorecard / LightGBM | {' | '.join(families)} |",
+        "|---|---|---|" + "---|" * len(families),
+    ]
+    for name, variant in dict.fromkeys(tuple(key.split("|")[:2]) for key in known):
+        cells = [_cell(known.get(f"{name}|{variant}|{family}")) for family in families]
+        low, high = FLOORS[name]
+        rows.append(f"| {name} | {variant} | {low:.3f} / {high:.3f} | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def _cell(figures: list[dict[str, Any]] | None) -> str:
+    if not figures:
+        return ""
+    seconds = np.median([fold["seconds"] for fold in figures])
+    return f"{np.mean([fold['auc'] for fold in figures]):.4f} ({seconds:.0f} s)"
+
+
+if __name__ == "__main__":
+    main()

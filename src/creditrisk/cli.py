@@ -1,0 +1,109 @@
+"""The command line: what ``main.py`` runs."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from creditrisk.commands.context import Context
+from creditrisk.errors import CreditRiskError, nearest
+from creditrisk.paths import Project
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse whose errors are one sentence with the nearest known word, exit code 1 as everywhere here."""
+
+    def error(self, message: str) -> NoReturn:
+        if "invalid choice: " in message:
+            wrong, _, known = message.partition("invalid choice: ")[2].partition(" (choose from ")
+            choices = [word.strip(" ')") for word in known.split(",")]
+            message = f"unknown {wrong}.{nearest(wrong.strip(chr(39)), choices)} Known: {', '.join(choices)}."
+        print(f"error: {message} Type {self.prog} --help for what there is.", file=sys.stderr)
+        raise SystemExit(1)
+
+
+def build_parser() -> Parser:
+    """Every command and its options; heavy modules are imported only by the command that is called."""
+    parser = Parser(
+        prog="main.py", description="A table of loans in, a tested and registered model out.", parents=[_common()]
+    )
+    parser.set_defaults(command="run:command_run")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+
+    def add(name: str, target: str, text: str) -> Parser:
+        sub = commands.add_parser(name, help=text, description=text, parents=[_common(argparse.SUPPRESS)])
+        sub.set_defaults(command=target)
+        return sub
+
+    add("run", "run:command_run", "the whole lifecycle; the same as no command at all")
+    add("use", "portfolio:command_use", "make a portfolio the current one").add_argument("name")
+    _add_new_portfolio(add("new-portfolio", "portfolio:command_new", "write a first contract for any table"))
+    contract = add("contract", "portfolio:command_contract", "check a contract, or pin its local table's digest")
+    contract.add_argument("action", choices=("check", "pin"))
+    score = add("score", "score:command_score", "score a table with the champion")
+    score.add_argument("table", help="CSV (also .gz) or Parquet with the contract's raw columns")
+    score.add_argument("--out", required=True, help="where the answers go: .csv or .parquet")
+    score.add_argument("--bundle", metavar="FOLDER", help="a bundle's folder in place of the champion")
+    version = Parser(add_help=False)
+    version.add_argument("--version", metavar="N", help="a registered version; the newest where absent")
+    for name, text in {
+        "test-model": "the two readiness tests, loading and performance",
+        "promote": "make a version champion if it passes the tests",
+    }.items():
+        sub = commands.add_parser(name, help=text, description=text, parents=[_common(argparse.SUPPRESS), version])
+        sub.set_defaults(command=f"registry:command_{name.replace('-', '_')}")
+    rollback = add("rollback", "registry:command_rollback", "make the former champion champion again")
+    rollback.add_argument("--reason", default="", help="why, for the ledger")
+    rollback.add_argument(
+        "--force", action="store_true", help="even where it fails today's thresholds; the ledger says so"
+    )
+    add("history", "registry:command_history", "the ledger of promotions")
+    add("status", "registry:command_status", "portfolio, champion, data and what is stale")
+    page = add("mlflow", "registry:command_mlflow", "open MLflow's page on the tracked runs")
+    page.add_argument("--port", type=int, default=5000)
+    page.add_argument("--no-browser", action="store_true")
+    return parser
+
+
+def _common(default: object = None) -> Parser:
+    """Options that every command takes. A sub-command's are suppressed where absent: they may stand before it too."""
+    common = Parser(add_help=False)
+    text = "a contract in 1.data/portfolios; the current one where absent"
+    common.add_argument("--portfolio", metavar="NAME", default=default, help=text)
+    json_default = default if default == argparse.SUPPRESS else False
+    common.add_argument("--json", action="store_true", default=json_default, help="print the result for a machine")
+    return common
+
+
+def _add_new_portfolio(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("table", help="CSV or Parquet")
+    parser.add_argument("--target", required=True, metavar="COLUMN", help="the column that says how the loan ended")
+    parser.add_argument("--bad", metavar="VALUE", help="the target's value for a bad outcome")
+    parser.add_argument("--time", metavar="COLUMN", help="the application date")
+    parser.add_argument("--id", metavar="COLUMN", help="the column that identifies a row")
+    parser.add_argument("--name", metavar="NAME", help="the portfolio's name; the file's where absent")
+    parser.add_argument("--overwrite", action="store_true", help="replace a contract of this name")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit code (1 after a sentence on standard error)."""
+    parsed = build_parser().parse_args(arguments)
+    module, _, function = parsed.command.partition(":")
+    try:
+        work = getattr(importlib.import_module(f"creditrisk.commands.{module}"), function)
+        work(Context(Project.find(), parsed.json), parsed)
+    except CreditRiskError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(
+            f"error: {error.filename or 'a file'}: {error.strerror}; nothing was changed by this step.", file=sys.stderr
+        )
+        return 1
+    except KeyboardInterrupt:
+        print("stopped; what was finished is kept, the rest is made again by the same command.", file=sys.stderr)
+        return 130
+    return 0

@@ -1,0 +1,1 @@
+"""What ``main.py`` can do, a module for each group of commands."""

@@ -1,0 +1,92 @@
+"""Commands on portfolios: choose one, write a first contract, pin a table's digest."""
+
+from __future__ import annotations
+
+import re
+from argparse import Namespace
+from pathlib import Path
+
+from creditrisk.commands.context import Context, set_params
+from creditrisk.contract import Contract
+from creditrisk.data.source import sha256_of
+from creditrisk.errors import ContractError
+from creditrisk.pipeline.get_data import watched_file
+
+
+def use(context: Context, portfolio: str) -> bool:
+    """Make a portfolio the current one in params.yaml; say whether that changed anything."""
+    contract = context.contract(portfolio)
+    if contract.name != portfolio:
+        raise ContractError(
+            f"{context.contract_path(portfolio)}: its name is {contract.name!r}; make it {portfolio!r}."
+        )
+    return set_params(context.project.params, portfolio=portfolio, table=watched_file(contract, context.project))
+
+
+def command_use(context: Context, arguments: Namespace) -> None:
+    """``main.py use NAME``."""
+    changed = use(context, arguments.name)
+    context.show({"portfolio": arguments.name, "changed": changed})
+
+
+def command_new(context: Context, arguments: Namespace) -> None:
+    """``main.py new-portfolio TABLE --target COLUMN``: write a first contract."""
+    from creditrisk.data.infer import infer
+
+    inferred = infer(
+        Path(arguments.table),
+        arguments.target,
+        bad=arguments.bad,
+        time=arguments.time,
+        id_=arguments.id,
+        name=arguments.name,
+        root=context.project.root,
+    )
+    path = context.project.contract(inferred.name)
+    if path.exists() and not arguments.overwrite:
+        raise ContractError(f"{path} exists; choose another name with --name, or replace it with --overwrite.")
+    Contract.from_text(inferred.text, str(path)).check_expressions()
+    path.write_text(inferred.text, encoding="utf-8")
+    context.show(
+        {"portfolio": inferred.name, "contract": str(path), "notes": list(inferred.notes)},
+        [
+            ("contract", str(path.relative_to(context.project.root))),
+            *[("check", note) for note in inferred.notes],
+            ("next", f"uv run main.py run --portfolio {inferred.name}"),
+        ],
+    )
+
+
+def command_contract(context: Context, arguments: Namespace) -> None:
+    """``main.py contract check|pin [--portfolio NAME]``."""
+    portfolio = arguments.portfolio or context.params().portfolio
+    contract = context.contract(portfolio)
+    if arguments.action == "check":
+        context.show({"portfolio": portfolio, "columns": len(contract.columns), "inputs": len(contract.inputs)})
+        return
+    path = context.contract_path(portfolio)
+    digest = pin(path, contract, context.project.root)
+    context.show({"portfolio": portfolio, "sha256": digest})
+
+
+def pin(path: Path, contract: Contract, root: Path) -> str:
+    """Write the SHA-256 of a contract's local table into the contract, everything else left as it stands.
+
+    Raises:
+        ContractError: the source is not a local table.
+    """
+    url = contract.source.url
+    if url is None or "://" in url:
+        raise ContractError(f"{path}: its source is {url or 'the simulation'}; only a local table can be pinned.")
+    digest = sha256_of(root / url)
+    text = path.read_text(encoding="utf-8")
+    if contract.source.sha256 is not None or re.search(r"^\s+sha256:", text, re.MULTILINE):
+        text = re.sub(r"(\bsha256:[ \t]*)([0-9a-f]{64}|null|~|\"\"|'')?", rf"\g<1>{digest}", text, count=1)
+    else:
+        text = re.sub(
+            r"^(source:[ \t]*(#.*)?\n)(\s+)", rf"\g<1>\g<3>sha256: {digest}\n\g<3>", text, count=1, flags=re.MULTILINE
+        )
+    if Contract.from_text(text, str(path)).source.sha256 != digest:
+        raise ContractError(f"{path}: found no place to write the digest; add  sha256: {digest}  under source.")
+    path.write_text(text, encoding="utf-8")
+    return digest

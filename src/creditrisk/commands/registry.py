@@ -1,0 +1,164 @@
+"""Commands on the registry: test, promote, roll back, look at the ledger, the state of things and MLflow's page."""
+
+from __future__ import annotations
+
+import datetime as dt
+import subprocess
+import sys
+import threading
+import time
+import webbrowser
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from creditrisk.commands.context import Context
+from creditrisk.errors import CreditRiskError, TrackingError
+from creditrisk.paths import Project
+from creditrisk.pipeline.stage import read_json
+
+
+def command_test_model(context: Context, arguments: Namespace) -> None:
+    """Loading, then performance: thresholds, or challenger against champion. A refusal is a result."""
+    from creditrisk.tracking.readiness import loading_test, performance_test
+
+    params = context.params(arguments.portfolio)
+    loading = loading_test(context.project, params, arguments.version)
+    verdict = performance_test(context.project, params, arguments.version)
+    context.show(
+        {"loading": loading.to_json(), "performance": verdict.to_json()},
+        [
+            ("loading", loading.sentence),
+            *[("passed" if gate.passed else "FAILED", gate.sentence) for gate in verdict.gates],
+            ("verdict", verdict.reason),
+        ],
+    )
+
+
+def command_promote(context: Context, arguments: Namespace) -> None:
+    """Make a version champion if it passes both tests."""
+    from creditrisk.tracking.promotion import promote
+
+    outcome = promote(context.project, context.params(arguments.portfolio), arguments.version, who="main.py promote")
+    context.show(outcome.to_json(), [("result", outcome.summary)])
+
+
+def command_rollback(context: Context, arguments: Namespace) -> None:
+    """Make the former champion champion again."""
+    from creditrisk.tracking.promotion import rollback
+
+    params = context.params(arguments.portfolio)
+    outcome = rollback(context.project, params, who="main.py rollback", reason=arguments.reason, force=arguments.force)
+    context.show(outcome.to_json(), [("result", outcome.summary)])
+
+
+def command_history(context: Context, arguments: Namespace) -> None:
+    """The ledger, every hash checked."""
+    from creditrisk.tracking.promotion import history
+
+    rows = history(context.project, context.params(arguments.portfolio))
+    shown = [
+        (
+            f"{row.at}",
+            f"{row.action} version {row.version} (before: {row.former or 'none'}) by {row.who} {row.hash[:12]}",
+        )
+        for row in rows
+    ]
+    context.show({"rows": [row.to_json() for row in rows]}, shown or [("ledger", "empty: nothing was promoted yet")])
+
+
+def command_status(context: Context, arguments: Namespace) -> None:
+    """Portfolio, champion, data, and which stages would run again."""
+    from creditrisk.tracking.promotion import status
+
+    params = context.params(arguments.portfolio)
+    context.contract(params.portfolio)
+    current = context.params().portfolio == params.portfolio
+    registry = status(context.project, params)
+    data = _data(context.project, params.portfolio)
+    stale = stale_stages(context.project) if current else None
+    champion = registry["champion"]
+    promoted = registry["promoted"]
+    context.show(
+        {"portfolio": params.portfolio, "registry": registry, "data": data, "stale": stale},
+        [
+            ("portfolio", params.portfolio + ("" if current else " (not the current one)")),
+            ("champion", _champion(champion, promoted) if champion else "none yet: main.py run makes the first"),
+            ("challenger", registry["challenger"] or "none"),
+            *([("ALARM", registry["divergence"])] if registry["divergence"] else []),
+            ("data", _data_line(data)),
+            ("stale", _stale_line(stale)),
+        ],
+    )
+
+
+def _champion(champion: dict[str, Any], promoted: dict[str, Any] | None) -> str:
+    when = f", since {promoted['at']} by {promoted['by']}" if promoted else ""
+    return f"{champion['model']} version {champion['version']} ({champion['family']}){when}"
+
+
+def _data(project: Project, portfolio: str) -> dict[str, Any] | None:
+    path = project.artifacts(portfolio) / "cleaning.json"
+    if not path.is_file():
+        return None
+    cleaning = read_json(path)
+    made = dt.datetime.fromtimestamp(path.stat().st_mtime).isoformat(timespec="seconds")
+    return {key: cleaning[key] for key in ("rows_read", "rows_kept", "rows_quarantined", "bad_rate")} | {
+        "cleaned": made
+    }
+
+
+def _data_line(data: dict[str, Any] | None) -> str:
+    if data is None:
+        return "no tables yet"
+    return (
+        f"{data['rows_read']:,} rows read, {data['rows_quarantined']:,} in quarantine, "
+        f"bad rate {data['bad_rate']:.4f}, cleaned {data['cleaned']}"
+    )
+
+
+def _stale_line(stale: list[str] | None) -> str:
+    if stale is None:
+        return "not looked at: dvc knows the current portfolio alone (main.py use NAME)"
+    return f"{', '.join(stale)}, and what depends on them" if stale else "nothing"
+
+
+def stale_stages(project: Project) -> list[str]:
+    """Stages whose files or parameters have changed since they ran.
+
+    Raises:
+        CreditRiskError: DVC could not tell.
+    """
+    import json
+
+    command = [sys.executable, "-m", "dvc", "status", "--json"]
+    done = subprocess.run(command, cwd=project.pipeline, capture_output=True, text=True, check=False)
+    try:
+        return [name.rpartition(":")[2] for name in json.loads(done.stdout)]
+    except ValueError:
+        raise CreditRiskError(f"dvc status: {done.stderr.strip() or done.stdout.strip()}") from None
+
+
+def command_mlflow(context: Context, arguments: Namespace) -> None:
+    """Serve MLflow's page on loopback until it is stopped, and open it in a browser."""
+    from creditrisk.tracking.store import artifact_root, tracking_uri
+
+    uri = tracking_uri(context.project)
+    page = f"http://127.0.0.1:{arguments.port}"
+    if not uri.startswith(("sqlite", "postgresql", "mysql")):
+        context.say(f"The tracking server is {uri}; open it there.")
+        return
+    if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file():
+        raise TrackingError(f"{uri}: nothing was tracked yet; type main.py run first.")
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, "--host", "127.0.0.1"]
+    if root := artifact_root(context.project):
+        command += ["--default-artifact-root", root]
+    context.say(f"{page}  (stop it with Ctrl+C)")
+    if not arguments.no_browser:
+        threading.Thread(target=_open, args=(page,), daemon=True).start()
+    subprocess.run([*command, "--port", str(arguments.port)], check=False)
+
+
+def _open(page: str) -> None:
+    time.sleep(4)  # the server needs this long to answer
+    webbrowser.open(page)

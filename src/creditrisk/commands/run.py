@@ -1,0 +1,178 @@
+"""``main.py run``: the whole lifecycle, from the table to a tested and promoted version."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from creditrisk.commands.context import Context
+from creditrisk.commands.portfolio import use
+from creditrisk.errors import DataError
+from creditrisk.params import Params
+from creditrisk.paths import Project
+from creditrisk.pipeline.stage import read_json
+
+STAGES = ("get_data", "prep_clean_data", "FE", "split_data", "train_model", "evaluate_model", "register_model")
+
+
+def command_run(context: Context, arguments: Namespace) -> None:
+    """Preflight, seven stages, registration, the two readiness tests, promotion, and a table of the result."""
+    from creditrisk.tracking.experiments import preflight
+    from creditrisk.tracking.promotion import promote
+
+    started = time.monotonic()
+    if arguments.portfolio:
+        use(context, arguments.portfolio)
+    params = context.params()
+    context.contract(params.portfolio)
+    context.say(f"portfolio {params.portfolio}")
+    preflight(context.project, params)
+    reproduce(context)
+    version = ensure_registered(context, params)
+    outcome = promote(context.project, params, version=version, who="main.py run")
+    summary = summarise(context.project, params, outcome.to_json())
+    context.show(summary | {"seconds": round(time.monotonic() - started, 1)}, lines(summary), "")
+
+
+def reproduce(context: Context) -> None:
+    """Run ``dvc repro`` and show each stage as it goes.
+
+    Raises:
+        DataError: a stage failed; its own sentence is the message.
+    """
+    project = context.project
+    _prepare_dvc(project)
+    faults: list[str] = []
+    stage, began = "", time.monotonic()
+    for line in _lines_of([sys.executable, "-m", "dvc", "repro"], project.pipeline):
+        if match := re.match(r"Running stage '([^']+)'|Stage '([^']+)' (?:didn't change|is cached)", line):
+            stage, began = match[1] or match[2], time.monotonic()
+            if match[2]:
+                _progress(context, stage, "unchanged" if "didn't" in line else "from the run cache")
+        elif line.startswith("error: "):
+            faults.append(line.removeprefix("error: "))
+        elif line.startswith("ERROR: ") and not re.search(r"exited with \d+|failed to reproduce '[^']+'$", line):
+            faults.append(line.removeprefix("ERROR: "))
+        elif (
+            stage
+            and not line.startswith((">", "Updating", "Generating", "To track", "\t", "Use `dvc", "Data and"))
+            and line.strip()
+        ):
+            if _is_result(line):
+                _progress(context, stage, line, time.monotonic() - began)
+            elif faults:
+                faults.append(line)
+            else:
+                context.say(f"      {line}")
+    if faults:
+        raise DataError("\n".join(faults))
+
+
+def _is_result(line: str) -> bool:
+    return bool(re.match(r"(raw|clean|characteristics|split \([\w-]+\)|model|test|registered): ", line))
+
+
+def _progress(context: Context, stage: str, text: str, seconds: float | None = None) -> None:
+    number = STAGES.index(stage) + 1 if stage in STAGES else 0
+    took = f"  ({seconds:.1f} s)" if seconds is not None else ""
+    context.say(f"{number}/{len(STAGES)} {stage:<16} {text}{took}")
+
+
+def _lines_of(command: list[str], folder: Path) -> Iterator[str]:
+    # DVC starts `python`, which must be this interpreter even where its environment is not activated.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        env=os.environ | {"PATH": path, "COLUMNS": "1000"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        yield line.rstrip("\n")
+    if process.wait() and process.returncode != 0:
+        yield f"ERROR: dvc repro ended with exit code {process.returncode}; its output stands above."
+
+
+def _prepare_dvc(project: Project) -> None:
+    """Let DVC work in a checkout without git too (a downloaded archive)."""
+    dvc = project.root / ".dvc"
+    inside_git = any((folder / ".git").exists() for folder in (project.root, *project.root.parents))
+    local = dvc / "config.local"
+    if not inside_git and not local.exists():
+        dvc.mkdir(exist_ok=True)
+        local.write_text("[core]\n    no_scm = true\n", encoding="utf-8")
+
+
+def ensure_registered(context: Context, params: Params) -> str:
+    """The version of what the pipeline made, registered again where the registry of today does not hold it."""
+    from creditrisk.pipeline.register_model import register_bundle
+    from creditrisk.tracking.registry import find_version
+
+    digest = read_json(context.project.artifacts(params.portfolio) / "registered.json")["digest"]
+    version = find_version(context.project, params, digest)
+    if version is not None:
+        return version
+    context.say("      the registry does not hold this bundle; registering it again")
+    return str(register_bundle(context.project, params)["version"])
+
+
+def summarise(project: Project, params: Params, promotion: dict[str, Any]) -> dict[str, Any]:
+    """What a run came to, from the files that the stages wrote."""
+    artifacts = project.artifacts(params.portfolio)
+    cleaning, split, metrics = (read_json(artifacts / f"{name}.json") for name in ("cleaning", "split", "metrics"))
+    training = read_json(artifacts / "training.json")
+    parts = split["parts"]
+    return {
+        "portfolio": params.portfolio,
+        "rows": {
+            "read": cleaning["rows_read"],
+            "quarantined": cleaning["rows_quarantined"],
+            "train": parts["train"]["rows"],
+            "calibration": parts["calibration"]["rows"],
+            "test": parts["test"]["rows"],
+        },
+        "family": training["family"],
+        "metrics": metrics,
+        "promotion": promotion,
+        "report": str((artifacts / "report.html").relative_to(project.root)),
+    }
+
+
+def lines(summary: dict[str, Any]) -> list[tuple[str, str]]:
+    """The result for a person."""
+    rows, metrics, promotion = summary["rows"], summary["metrics"], summary["promotion"]
+    shown = [
+        ("portfolio", summary["portfolio"]),
+        ("rows", ", ".join(f"{count:,} {name}" for name, count in rows.items())),
+        ("model", summary["family"]),
+        *[(label, _interval(metrics[key])) for key, label in LABELS.items() if key in metrics],
+    ]
+    if "oracle_auc" in metrics:
+        shown.append(("oracle AUC", f"{metrics['oracle_auc']:.4f}  (the simulation's true PD on the same rows)"))
+    return [
+        *shown,
+        ("version", promotion["summary"]),
+        ("report", summary["report"]),
+        (
+            "next",
+            f"uv run main.py score TABLE --out scores.csv --portfolio {summary['portfolio']}",
+        ),
+    ]
+
+
+LABELS = {"auc": "AUC", "ks": "KS", "gini": "Gini", "brier": "Brier"}
+
+
+def _interval(value: dict[str, float]) -> str:
+    return f"{value['value']:.4f}  [{value['low']:.4f}, {value['high']:.4f}]"

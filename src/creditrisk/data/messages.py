@@ -1,0 +1,98 @@
+"""Faults in words: lines of the quarantine, sentences of a verdict, and columns that are not as the contract says."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from creditrisk.contract import ROW, Contract
+from creditrisk.data.column import text_form
+from creditrisk.data.report import CODE
+from creditrisk.data.rules import CLIPPED, CODES, FAULT, NAMES, SHOWN, Rule
+from creditrisk.errors import DataError, nearest
+
+RAW = "_raw:"
+"""Before a column's clean name: its raw values."""
+QUARANTINE = {"row": pl.Int64, "column": pl.String, "value": pl.String, "rule": pl.String, "expected": pl.String}
+"""Columns of the quarantine: one line for each fault."""
+
+
+def fault_lines(rows: pl.LazyFrame, rule: Rule, dtypes: dict[str, pl.DataType]) -> pl.LazyFrame:
+    """One column's lines of the quarantine."""
+    code = pl.col(CODE + rule.name)
+    return rows.filter(code >= FAULT).select(
+        pl.col(ROW).alias("row"),
+        pl.lit(rule.raw).alias("column"),
+        _shown(rule, dtypes).alias("value"),
+        _named(code, NAMES).alias("rule"),
+        _named(code, rule.expected).alias("expected"),
+    )
+
+
+def _named(code: pl.Expr, texts: dict[int, str]) -> pl.Expr:
+    found = pl.lit(None, dtype=pl.String)
+    for number, text in texts.items():
+        found = pl.when(code == number).then(pl.lit(text)).otherwise(found)
+    return found
+
+
+def sentences(found: list[Rule], dtypes: dict[str, pl.DataType], faults: bool) -> pl.Expr:
+    """All faults (or warnings) of a row in words, separated by semicolons; null where there is none.
+
+    Most rows have none, so the texts are put together for the others alone.
+    """
+    low, high = (FAULT, CODES) if faults else (CLIPPED, FAULT)
+    parts = []
+    for rule in found:
+        code, shown = pl.col(CODE + rule.name), _shown(rule, dtypes)
+        quoted = pl.concat_str(pl.lit("'"), shown, pl.lit("'")).fill_null("nothing")
+        said = pl.concat_str(pl.lit(f"{rule.raw}: expected "), _named(code, rule.expected), pl.lit(", found "), quoted)
+        parts.append(pl.when((code >= low) & (code < high)).then(said))
+
+    def sentences(cells: pl.Series) -> pl.Series:
+        table = cells.struct.unnest()
+        concerned = table.select(
+            pl.any_horizontal((pl.col(CODE + rule.name) >= low) & (pl.col(CODE + rule.name) < high) for rule in found)
+        ).to_series()
+        texts = table.filter(concerned).select(pl.concat_str(parts, separator="; ", ignore_nulls=True)).to_series()
+        places = pl.select(pl.when(concerned).then(concerned.cum_sum() - 1)).to_series()
+        return texts.gather(places) if texts.len() else pl.Series([None] * table.height, dtype=pl.String)
+
+    if not found:
+        return pl.lit(None, dtype=pl.String)
+    cells = pl.struct(name + rule.name for rule in found for name in (CODE, RAW))
+    return cells.map_batches(sentences, return_dtype=pl.String, is_elementwise=True)
+
+
+def check_columns(dtypes: dict[str, pl.DataType], contract: Contract) -> None:
+    """Refuse a table that lacks a column, or has one that the contract does not name.
+
+    Raises:
+        DataError: naming the columns and the nearest known one.
+    """
+    needed = [contract.target.column, *contract.raw_names.values()]
+    missing = [name for name in needed if name not in dtypes]
+    if missing:
+        raise missing_columns(missing, list(dtypes), contract)
+    extra = [name for name in dtypes if name not in contract.columns and name != contract.target.column]
+    if extra and contract.extra_columns == "refuse":
+        hint = nearest(extra[0], contract.columns)
+        shown = ", ".join(repr(name) for name in extra[:10]) + (", ..." if len(extra) > 10 else "")
+        raise DataError(
+            f"The table has {len(extra)} column(s) that the contract {contract.name!r} does not name: {shown}.{hint} "
+            "Add them under columns (role: ignore leaves one out), or set extra_columns: ignore."
+        )
+
+
+def missing_columns(missing: list[str], there: list[str], contract: Contract) -> DataError:
+    """The error for columns that are not there."""
+    hint = nearest(missing[0], there)
+    shown = ", ".join(repr(name) for name in missing[:10]) + (", ..." if len(missing) > 10 else "")
+    listed = ", ".join(there[:40]) + (", ..." if len(there) > 40 else "")
+    return DataError(
+        f"The table lacks {len(missing)} column(s) that the contract {contract.name!r} names: {shown}.{hint} "
+        f"The table has: {listed}. Correct the table, or the contract's columns."
+    )
+
+
+def _shown(rule: Rule, dtypes: dict[str, pl.DataType]) -> pl.Expr:
+    return text_form(pl.col(RAW + rule.name), dtypes[rule.raw], rule.raw).str.slice(0, SHOWN)

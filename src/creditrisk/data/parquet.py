@@ -1,0 +1,37 @@
+"""Write one Parquet file piece by piece."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import polars as pl
+
+
+class ParquetDraft:
+    """A file that grows by one row group a piece; the caller moves it to its name when all is well.
+
+    Used on the training side alone: needs pyarrow.
+    """
+
+    def __init__(self, path: Path, schema: pl.Schema) -> None:
+        self._path, self._schema = path, schema
+        self._writer: Any = None
+
+    def __enter__(self) -> Self:
+        import pyarrow.parquet as pq
+
+        empty = pl.DataFrame(schema=self._schema).to_arrow()
+        self._writer = pq.ParquetWriter(self._path, empty.schema, compression="zstd", write_statistics=True)
+        return self
+
+    def write(self, table: pl.DataFrame) -> None:
+        """Add rows."""
+        if table.height:
+            self._writer.write_table(table.to_arrow())
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._writer.close()

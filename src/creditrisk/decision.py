@@ -1,0 +1,83 @@
+"""The policy: from a calibrated probability to a score in points and a decision."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, Self
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from pydantic import model_validator
+
+from creditrisk.params import PolicyParams
+from creditrisk.settings import Frozen
+
+Decision = Literal["approve", "refer", "decline"]
+AUTO_APPROVE, AUTO_DECLINE = 1.0, 2.5
+"""Where params say auto: cut-offs as multiples of the training rows' bad rate."""
+MAX_CUT_OFF = 0.95
+
+
+class Policy(Frozen):
+    """Two PD cut-offs with a refer band between them, and the scale of the score.
+
+    The score is linear in the calibrated log-odds: ``base_score`` at good-to-bad odds of ``base_odds``, ``pdo`` points
+    more each time the odds double, rounded to whole points (Siddiqi, Intelligent Credit Scoring, 2017, ch. 6).
+    """
+
+    approve_below: float
+    decline_from: float
+    base_score: float
+    base_odds: float
+    pdo: float
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.approve_below > self.decline_from:
+            raise ValueError(f"approve_below {self.approve_below} is above decline_from {self.decline_from}")
+        return self
+
+    @classmethod
+    def make(cls, params: PolicyParams, bad_rate: float) -> Self:
+        """Settle automatic cut-offs by the training rows' bad rate."""
+        approve = params.approve_below
+        decline = params.decline_from
+        low = min(AUTO_APPROVE * bad_rate, MAX_CUT_OFF) if approve == "auto" else approve
+        high = max(min(AUTO_DECLINE * bad_rate, MAX_CUT_OFF), low) if decline == "auto" else decline
+        return cls(
+            approve_below=low,
+            decline_from=high,
+            base_score=params.base_score,
+            base_odds=params.base_odds,
+            pdo=params.pdo,
+        )
+
+    @property
+    def factor(self) -> float:
+        """Points for each unit of log-odds."""
+        return self.pdo / math.log(2.0)
+
+    @property
+    def offset(self) -> float:
+        """Points at even odds."""
+        return self.base_score - self.factor * math.log(self.base_odds)
+
+    def decide(self, pd: float) -> Decision:
+        """The decision for one probability of default."""
+        if pd < self.approve_below:
+            return "approve"
+        return "decline" if pd >= self.decline_from else "refer"
+
+    def score(self, log_odds: float) -> int:
+        """Points for calibrated log-odds of bad; more is safer."""
+        return math.floor(self.offset - self.factor * log_odds + 0.5)
+
+    def score_vector(self, log_odds: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Points for many, shape (n,); the same operations as ``score``, so the same points."""
+        return np.floor(self.offset - self.factor * log_odds + 0.5).astype(np.int64)
+
+    def decide_vector(self, pd: NDArray[np.float64]) -> pl.Series:
+        """Decisions for many, shape (n,)."""
+        names = np.where(pd < self.approve_below, "approve", np.where(pd >= self.decline_from, "decline", "refer"))
+        return pl.Series("decision", names, dtype=pl.String)

@@ -1,0 +1,106 @@
+"""What the values of one category become: a dictionary from text to numbers, complete without the training library."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from creditrisk.errors import ModelError
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The values of a category that stand for themselves.
+
+    A value seen in too few training rows is pooled with its like: too rare to learn from, and to be anonymous. A value
+    never seen is taken for a rare one. A missing value is a value of its own.
+    """
+
+    values: tuple[str, ...]
+
+    @classmethod
+    def learn(cls, column: pl.Series, min_rows: int) -> Vocabulary:
+        """Keep the values that ``min_rows`` rows or more hold, sorted."""
+        counts = column.drop_nulls().value_counts(name="_rows")
+        return cls(tuple(sorted(counts.filter(pl.col("_rows") >= min_rows)[column.name].to_list())))
+
+    @property
+    def missing(self) -> int:
+        """Code of the missing value."""
+        return len(self.values)
+
+    @property
+    def other(self) -> int:
+        """Code of values pooled or never seen."""
+        return len(self.values) + 1
+
+    def order(self) -> NDArray[np.float32]:
+        """Each code as a number, the value's place; NaN for the missing one and for values that have no place."""
+        return np.array([*range(len(self.values)), np.nan, np.nan], dtype=np.float32)
+
+    def codes(self, column: pl.Series) -> NDArray[np.int64]:
+        """Each row's code, shape (n,): the value's place, ``missing`` or ``other``."""
+        known = column.cast(pl.String).cast(pl.Enum(self.values), strict=False).to_physical().cast(pl.Int64)
+        codes = known.fill_null(self.other).to_numpy().copy()
+        codes[column.is_null().to_numpy()] = self.missing
+        return codes
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """The numbers that stand for a category's values in the trees."""
+
+    input: int
+    """Which input of the model."""
+    vocabulary: Vocabulary
+    numbers: NDArray[np.float64]
+    """Shape (values + 2, statistics): a row for each value, then for the missing one, then for all others. NaN is a
+    number that is missing: the place of an ordered category's value that has none."""
+
+    @property
+    def width(self) -> int:
+        """How many numbers a value becomes."""
+        return int(self.numbers.shape[1])
+
+    def lookup(self) -> tuple[dict[str | None, list[float]], list[float]]:
+        """Numbers by value, the missing one included, and those of any other value."""
+        rows = self.numbers.tolist()
+        return dict(zip((*self.vocabulary.values, None), rows, strict=False)), rows[self.vocabulary.other]
+
+    def to_json(self) -> dict[str, Any]:
+        """What ``from_json`` reads."""
+        numbers = [[None if number != number else number for number in row] for row in self.numbers.tolist()]
+        return {"input": self.input, "values": list(self.vocabulary.values), "numbers": numbers}
+
+    @classmethod
+    def from_json(cls, content: Any, kinds: Sequence[str], where: str) -> Statistics:
+        """Check and read one category.
+
+        Raises:
+            ModelError: it is no category of this model, or its numbers are incomplete.
+        """
+        try:
+            place, values = content["input"], tuple(content["values"])
+            numbers = np.array(content["numbers"], dtype=np.float64)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(
+                f"{where}: the statistics of a category cannot be read ({error!r}). Train again."
+            ) from None
+        whole = (
+            isinstance(place, int)
+            and 0 <= place < len(kinds)
+            and kinds[place] == "category"
+            and all(isinstance(value, str) for value in values)
+            and len(set(values)) == len(values)
+            and numbers.ndim == 2
+            and numbers.shape[0] == len(values) + 2
+            and not bool(np.isinf(numbers).any())
+        )
+        if not whole:
+            raise ModelError(f"{where}: the statistics of a category do not fit the model's inputs. Train again.")
+        return cls(place, Vocabulary(values), numbers)

@@ -1,0 +1,47 @@
+"""What values of a category are and what they say of risk: positions, frequencies, weights of evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+PRIOR_ROWS = 10.0
+"""Rows of average risk added to each value's own, so that rare values stay near the mean."""
+
+
+def category_codes(column: pl.Series, values: Sequence[str]) -> NDArray[np.int64]:
+    """Position of each text in ``values``; ``len(values)`` where it is not among them, one more where null."""
+    codes = column.cast(pl.Enum(values), strict=False).to_physical().cast(pl.Int64).fill_null(len(values))
+    if column.null_count():
+        codes = codes.zip_with(column.is_not_null(), pl.Series([len(values) + 1], dtype=pl.Int64))
+    return codes.to_numpy()
+
+
+def frequent_values(column: pl.Series, min_rows: int) -> tuple[str, ...]:
+    """Values seen in at least ``min_rows`` rows, sorted; rarer ones are pooled."""
+    counts = column.drop_nulls().to_frame("value").group_by("value").len()
+    return tuple(counts.filter(pl.col("len") >= min_rows)["value"].sort().to_list())
+
+
+def evidence(codes: NDArray[np.int64], y: Floats, weight: Floats, size: int) -> Floats:
+    """Weight of evidence of each code, risk up: smoothed log of (odds of bad with it / odds of bad of all rows).
+
+    Args:
+        codes: of the rows, from 0 to ``size - 1``, shape (n,); y and weight likewise.
+        size: how many codes there are.
+
+    Returns:
+        Shape (size,); 0 for a code without rows.
+    """
+    total = float(weight.sum())
+    share = float(np.clip((weight @ y) / total if total else 0.5, 1e-6, 1 - 1e-6))
+    bad = np.bincount(codes, weights=weight * y, minlength=size)
+    good = np.bincount(codes, weights=weight * (1 - y), minlength=size)
+    odds = (bad + PRIOR_ROWS * share) / (good + PRIOR_ROWS * (1 - share))
+    found: Floats = np.where(bad + good > 0, np.log(odds / (share / (1 - share))), 0.0)
+    return found

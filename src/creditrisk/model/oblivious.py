@@ -1,0 +1,187 @@
+"""The runtime of oblivious trees: margin and exact SHAP contributions with NumPy alone.
+
+A category becomes its statistics by a dictionary, a tree a leaf number by a few comparisons, a leaf number a value and
+the SHAP values of the tree's inputs by a table. Margins are CatBoost's to the last bit; contributions are its
+ShapValues to rounding. One row and a table of rows are added up in the same order, tree by tree, so they agree exactly.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from creditrisk.contract import Input
+from creditrisk.errors import ModelError
+from creditrisk.model.categories import Statistics
+from creditrisk.model.family import MODEL_FILE, RowFunction, Value, read_json
+from creditrisk.model.forest import Forest
+from creditrisk.model.shap_table import players_of, shap_table
+
+TREES_FILE = "trees.npz"
+FORMAT = 1
+CHUNK_ROWS = 4096
+"""Rows worked on at a time: one vector of them stays in the processor's first cache."""
+LEVELS = 8
+
+Floats = NDArray[np.float64]
+
+
+class ObliviousModel:
+    """Oblivious trees over numbers and the statistics of categories."""
+
+    family: ClassVar[str] = "catboost"
+
+    def __init__(self, inputs: tuple[Input, ...], forest: Forest, categories: tuple[Statistics, ...]) -> None:
+        self.inputs, self.forest, self.categories = inputs, forest, categories
+        owners = [*range(len(inputs)), *(item.input for item in categories for _ in range(item.width))]
+        self.slots = len(owners)
+        levels = forest.level_slots()
+        level_inputs = np.where(levels < 0, -1, np.array(owners, dtype=np.int64)[levels])
+        self._players, self._owner = players_of(level_inputs)
+        self.baseline = forest.mean_margin()
+
+    @cached_property
+    def _shap(self) -> Floats:
+        """SHAP values by tree, leaf and player; worked out on first use."""
+        forest = self.forest
+        return shap_table(forest.values, forest.weights, self._owner, self._players.shape[1])
+
+    def margin(self, table: pl.DataFrame) -> Floats:
+        """Log-odds of bad, shape (n,)."""
+        forest, out = self.forest, np.zeros(table.height)
+        for rows, tree, leaf, room in self._walk(self._matrix(table)):
+            total = out[rows]
+            np.add(total, forest.values[tree].take(leaf, out=room, mode="clip"), out=total)
+        out += forest.bias
+        return out
+
+    def contributions(self, table: pl.DataFrame) -> Floats:
+        """What each input adds to the baseline, shape (n, inputs); all statistics of a category are its own."""
+        shap = np.ascontiguousarray(self._shap.transpose(0, 2, 1))
+        out = np.zeros((len(self.inputs), table.height))
+        players = [[(p, i) for p, i in enumerate(row) if i >= 0] for row in self._players.tolist()]
+        for rows, tree, leaf, room in self._walk(self._matrix(table)):
+            for player, place in players[tree]:
+                total = out[place, rows]
+                np.add(total, shap[tree, player].take(leaf, out=room, mode="clip"), out=total)
+        return out.T
+
+    def row(self) -> RowFunction:
+        """Compile the path for one row: about 20 us for 500 trees of depth 6 on 55 inputs, contributions included."""
+        forest, inputs = self.forest, len(self.inputs)
+        table = self._shap
+        slot = np.zeros((forest.trees, LEVELS), dtype=np.intp)
+        threshold = np.full((forest.trees, LEVELS), np.inf)
+        slot[:, : forest.depth], threshold[:, : forest.depth] = forest.slot, forest.threshold
+        slots, thresholds = slot.ravel(), threshold.ravel()
+        leaves, first = forest.values.ravel(), np.arange(forest.trees) << forest.depth
+        shap, bias = table.reshape(-1, table.shape[2]), forest.bias
+        # A player that is not there adds nothing, into a place behind the last input.
+        places = np.where(self._players < 0, inputs, self._players).ravel()
+        lookups = [(item.input, *item.lookup()) for item in self.categories]
+        used = {item.input for item in self.categories}
+        # Categories that no tree asks for: their texts must not reach an array of numbers.
+        idle = [p for p, item in enumerate(self.inputs) if item.kind == "category" and p not in used]
+        array, packbits, bincount, accumulate = np.array, np.packbits, np.bincount, np.add.accumulate
+        last, float64 = forest.trees - 1, np.float64
+
+        def score(values: Sequence[Value]) -> tuple[float, Sequence[float]]:
+            given: list[Any] = list(values)
+            for place, numbers, other in lookups:
+                given += numbers.get(given[place], other)
+                given[place] = None
+            for place in idle:
+                given[place] = None
+            x = array(given, float64)
+            leaf = first + packbits(x.take(slots) > thresholds, bitorder="little")
+            added = bincount(places, shap.take(leaf, axis=0).ravel(), inputs)
+            return accumulate(leaves.take(leaf)).item(last) + bias, added[:inputs].tolist()
+
+        return score
+
+    def save(self, folder: Path) -> None:
+        """Write ``trees.npz`` (the trees as plain arrays) and ``model.json`` (inputs and categories)."""
+        content = {
+            "family": self.family,
+            "format": FORMAT,
+            "inputs": [item.model_dump(mode="json") for item in self.inputs],
+            "categories": [item.to_json() for item in self.categories],
+        }
+        np.savez_compressed(folder / TREES_FILE, allow_pickle=False, **self.forest.arrays())
+        text = json.dumps(content, ensure_ascii=False, allow_nan=False)
+        (folder / MODEL_FILE).write_text(text, encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> ObliviousModel:
+        """Read what ``save`` wrote.
+
+        Raises:
+            ModelError: a file is absent or is not what ``save`` writes.
+        """
+        path = folder / MODEL_FILE
+        content = read_json(path)
+        if content.get("family") != cls.family or content.get("format") != FORMAT:
+            raise ModelError(f"{path}: expected a {cls.family} model in format {FORMAT}. Train again.")
+        try:
+            inputs = tuple(Input.model_validate(item) for item in content["inputs"])
+            described = list(content["categories"])
+        except (KeyError, TypeError, ValidationError) as error:
+            raise ModelError(
+                f"{path}: inputs and categories cannot be read ({type(error).__name__}). Train again."
+            ) from None
+        kinds = [item.kind for item in inputs]
+        categories = tuple(Statistics.from_json(item, kinds, str(path)) for item in described)
+        slots = len(inputs) + sum(item.width for item in categories)
+        return cls(
+            inputs, Forest.from_arrays(_arrays(folder / TREES_FILE), slots, str(folder / TREES_FILE)), categories
+        )
+
+    def _matrix(self, table: pl.DataFrame) -> Floats:
+        """Rows as numbers, shape (slots, n): inputs in order (a category's place is empty), then statistics."""
+        names = [item.name for item in self.inputs]
+        if table.columns != names:
+            raise ModelError(f"table to score: columns are {table.columns}, expected the model's inputs {names}.")
+        out = np.full((self.slots, table.height), np.nan)
+        for place, item in enumerate(self.inputs):
+            if item.kind == "number":
+                out[place] = table[item.name].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+        start = len(self.inputs)
+        for category in self.categories:
+            codes = category.vocabulary.codes(table[self.inputs[category.input].name])
+            out[start : start + category.width] = category.numbers[codes].T
+            start += category.width
+        return out
+
+    def _walk(self, x: Floats) -> Any:
+        """Yield (rows, tree, leaf number of each, room for as many floats), trees in order within a chunk of rows."""
+        n = x.shape[1]
+        for start in range(0, n, CHUNK_ROWS):
+            rows = slice(start, min(start + CHUNK_ROWS, n))
+            part = np.ascontiguousarray(x[:, rows])
+            size = part.shape[1]
+            bit, leaf = np.empty(size, dtype=np.bool_), np.empty(size, dtype=np.uint8)
+            wide, room = np.empty(size, dtype=np.intp), np.empty(size)
+            for tree in range(self.forest.trees):
+                self.forest.leaf_numbers(tree, part, bit, leaf)
+                wide[:] = leaf
+                yield rows, tree, wide, room
+
+
+def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """Read a file of plain arrays; objects are refused, so nothing in it can run."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except FileNotFoundError:
+        raise ModelError(f"{path}: no such file, so the model is incomplete. Train again.") from None
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zipfile.LargeZipFile) as error:
+        raise ModelError(f"{path}: cannot be read as plain arrays: {error}. Restore the file or train again.") from None

@@ -1,0 +1,188 @@
+"""A race of model settings over inner folds: what falls clearly behind drops out, what the time does not hold is said.
+
+Log loss tells settings apart with less noise than AUC, so it decides who drops out and how many rounds are best; AUC
+is what people compare families by, so it comes with its own standard error (DeLong et al. 1988, on paired rows).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from creditrisk.model.family import TrainingData, fit_family
+from creditrisk.params import ModelParams
+from creditrisk.progress import bar
+
+BEHIND = 2.0
+"""Standard errors of the paired log loss by which one must trail the leader to drop out."""
+GUESS = 1.5
+"""How much longer a setting may take than the one before it of its family, until it has been timed."""
+
+Floats = NDArray[np.float64]
+Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
+"""Row numbers to fit on, and to judge on."""
+
+
+@dataclass
+class Entrant:
+    """One setting of one family, and how it did on each fold so far."""
+
+    family: str
+    params: ModelParams
+    """As tried in the race."""
+    final: ModelParams
+    """As it would be fitted in the end."""
+    stops_early: bool
+    """Whether the judged rows settle its rounds."""
+    margins: list[Floats] = field(default_factory=list)
+    rounds: list[int] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    out: str = ""
+    """Why it stopped before the end, empty while it runs."""
+
+    @property
+    def folds(self) -> int:
+        """How many folds it has run."""
+        return len(self.margins)
+
+
+class Race:
+    """Entrants on the same folds.
+
+    Args:
+        data: the rows.
+        folds: row numbers to fit and to judge on, in the order they are run.
+        entrants: in the order they are run, the most valuable first.
+        budget: seconds after which no further fit is begun; the first entrant's first fold always runs.
+        clock: a monotonic time in seconds.
+    """
+
+    def __init__(
+        self,
+        data: TrainingData,
+        folds: Sequence[Fold],
+        entrants: Sequence[Entrant],
+        budget: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.data, self.folds, self.entrants, self.budget, self.clock = data, folds, entrants, budget, clock
+        self.truth = [(data.y[judge], data.weight[judge]) for _, judge in folds]
+
+    def run(self, seed: int) -> None:
+        """Run fold by fold until every fold is done, one entrant is left with two folds, or the time is spent."""
+        start = self.clock()
+        with bar("model search", self.budget) as progress:
+            for number in range(len(self.folds)):
+                if number >= 2 and len(self.running()) == 1:
+                    return
+                for entrant in self.running():
+                    left = self.budget - (self.clock() - start)
+                    if self._expected(entrant) > left and any(other.folds for other in self.entrants):
+                        entrant.out = f"left out for time after {entrant.folds} of {len(self.folds)} folds"
+                        continue
+                    self._fit(entrant, number, seed)
+                    progress.advance(entrant.seconds[-1], f"{entrant.family}, fold {number + 1}")
+                if number + 1 < len(self.folds):
+                    self._drop(number + 1)
+
+    def running(self) -> list[Entrant]:
+        """Entrants that have not dropped out."""
+        return [entrant for entrant in self.entrants if not entrant.out]
+
+    def losses(self, entrant: Entrant, folds: int) -> tuple[Floats, Floats]:
+        """Log loss of each judged row of the first ``folds`` folds, and its weight."""
+        margin = np.concatenate(entrant.margins[:folds])
+        y, weight = (np.concatenate(parts) for parts in zip(*self.truth[:folds], strict=True))
+        return np.logaddexp(0.0, margin) - y * margin, weight
+
+    def log_loss(self, entrant: Entrant, folds: int) -> tuple[float, float]:
+        """Mean log loss over the first ``folds`` folds and its standard error."""
+        return mean_and_error(*self.losses(entrant, folds))
+
+    def auc(self, entrant: Entrant, folds: int) -> tuple[float, float]:
+        """Mean AUC of the first ``folds`` folds and its standard error."""
+        parts = [placements(m, y) for m, (y, _) in zip(entrant.margins[:folds], self.truth, strict=False)]
+        return float(np.mean([p[0].mean() for p in parts])), _error(parts)
+
+    def auc_gain(self, entrant: Entrant, over: Entrant, folds: int) -> tuple[float, float]:
+        """Mean AUC of one above another's on the same rows, and the standard error of that difference."""
+        parts = []
+        for ours, theirs, (y, _) in zip(entrant.margins[:folds], over.margins, self.truth, strict=False):
+            (a, b), (c, d) = placements(ours, y), placements(theirs, y)
+            parts.append((a - c, b - d))
+        return float(np.mean([p[0].mean() for p in parts])), _error(parts)
+
+    def _expected(self, entrant: Entrant) -> float:
+        if entrant.seconds:
+            return entrant.seconds[-1]
+        before = [other.seconds[-1] for other in self.entrants if other.family == entrant.family and other.seconds]
+        return GUESS * before[-1] if before else 0.0
+
+    def _fit(self, entrant: Entrant, number: int, seed: int) -> None:
+        began = self.clock()
+        rows, judged = (self.data.take(part) for part in self.folds[number])
+        valid = judged if entrant.stops_early else None
+        fitted = fit_family(entrant.family, rows, entrant.params, seed, valid)
+        entrant.margins.append(fitted.model.margin(judged.table))
+        if fitted.rounds is not None:
+            entrant.rounds.append(fitted.rounds)
+        entrant.seconds.append(self.clock() - began)
+
+    def _drop(self, done: int) -> None:
+        there = [entrant for entrant in self.running() if entrant.folds == done]
+        if not there:
+            return
+        leader = min(there, key=lambda entrant: self.log_loss(entrant, done)[0])
+        best, weight = self.losses(leader, done)
+        for entrant in there:
+            behind, error = mean_and_error(self.losses(entrant, done)[0] - best, weight)
+            if entrant is not leader and behind > BEHIND * error:
+                entrant.out = f"clearly behind in log loss after {done} of {len(self.folds)} folds"
+
+
+def stratified_folds(y: Floats, count: int, repeats: int, seed: int) -> list[Fold]:
+    """Folds with the same share of bad rows in each, ``repeats`` times over with new draws."""
+    random = np.random.default_rng(seed)
+    folds: list[Fold] = []
+    for _ in range(repeats):
+        order = random.permutation(y.size)
+        order = order[np.argsort(y[order], kind="stable")]
+        part = np.empty(y.size, dtype=np.int64)
+        part[order] = np.arange(y.size) % count
+        folds += [(np.flatnonzero(part != number), np.flatnonzero(part == number)) for number in range(count)]
+    return folds
+
+
+def stratified_sample(y: Floats, size: int, seed: int) -> NDArray[np.int64]:
+    """Row numbers of at most ``size`` rows, the share of bad rows kept, in their order."""
+    if y.size <= size:
+        return np.arange(y.size)
+    random = np.random.default_rng(seed)
+    parts = [random.permutation(np.flatnonzero(y == outcome)) for outcome in (0.0, 1.0)]
+    return np.sort(np.concatenate([part[: max(1, round(size * part.size / y.size))] for part in parts]))
+
+
+def placements(margin: Floats, y: Floats) -> tuple[Floats, Floats]:
+    """DeLong's structural components: for each bad row the share of good rows below it, for each good of bad above."""
+    bad = y == 1.0
+    ranks, n_bad, n_good = rankdata(margin), int(bad.sum()), int((~bad).sum())
+    of_bad = (ranks[bad] - rankdata(margin[bad])) / n_good
+    of_good = 1.0 - (ranks[~bad] - rankdata(margin[~bad])) / n_bad
+    return of_bad, of_good
+
+
+def mean_and_error(values: Floats, weight: Floats) -> tuple[float, float]:
+    """Weighted mean and its standard error."""
+    mean = float(np.average(values, weights=weight))
+    return mean, float(np.sqrt((weight**2 * (values - mean) ** 2).sum()) / weight.sum())
+
+
+def _error(parts: Sequence[tuple[Floats, Floats]]) -> float:
+    """Standard error of the mean of several folds' AUCs (or their differences) from their components."""
+    variance = sum(float(a.var(ddof=1)) / a.size + float(b.var(ddof=1)) / b.size for a, b in parts)
+    return float(np.sqrt(variance)) / len(parts)

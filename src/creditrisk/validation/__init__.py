@@ -1,0 +1,1 @@
+"""Evaluation: figures with their uncertainty, comparisons, calibration, stability, fairness, pictures and report."""

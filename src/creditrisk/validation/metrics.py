@@ -1,0 +1,287 @@
+"""The figures of an evaluation, each with its confidence interval."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from creditrisk.model.calibration_fit import fit_logistic, log_loss_rows
+from creditrisk.params import EvaluationParams
+from creditrisk.validation.ranking import (
+    Outcomes,
+    Ranking,
+    average_precision_of,
+    delong_covariance,
+    ks_of,
+    placements,
+    resamples,
+)
+
+Floats = NDArray[np.float64]
+GROUPS = 10
+CLIP = 1e-15
+"""A PD of exactly 0 or 1 is moved this far inside before its logarithm is taken."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure and its confidence interval; NaN where it has no finite value (null in JSON)."""
+
+    value: float
+    low: float
+    high: float
+
+    def to_json(self) -> dict[str, float | None]:
+        """``{"value": ..., "low": ..., "high": ...}``."""
+        return {f.name: _json(getattr(self, f.name)) for f in fields(self)}
+
+
+@dataclass(frozen=True)
+class Decile:
+    """One tenth of the rows, 1 being the riskiest; rows of equal PD stay together."""
+
+    decile: int
+    rows: int
+    bads: float
+    """Weighted, as are all that follow."""
+    bad_rate: float
+    mean_pd: float
+    lowest_pd: float
+    highest_pd: float
+    cumulative_bads: float
+    """Share of all bads in this decile and the riskier ones."""
+    lift: float
+    """Bad rate of this decile over that of all rows."""
+
+
+@dataclass(frozen=True)
+class Murphy:
+    """Brier = reliability - resolution + uncertainty + within, over ``bins`` of about equal rows (Murphy 1973).
+
+    ``within`` is what binning leaves: variance less covariance inside the bins (Stephenson and others 2008).
+    """
+
+    bins: int
+    reliability: float
+    resolution: float
+    uncertainty: float
+    within: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a model is worth on rows it never saw."""
+
+    rows: int
+    bads: int
+    bad_rate: float
+    mean_pd: float
+    confidence: float
+    bootstrap: int
+    auc: Figure
+    gini: Figure
+    ks: Figure
+    average_precision: Figure
+    brier: Figure
+    brier_ratio: Figure
+    """Brier score over that of the constant bad rate; below 1 is better than knowing nothing of the applicant."""
+    log_loss: Figure
+    calibration_slope: Figure
+    """Of the outcome on the log-odds of the PD; 1 is right, below 1 the PDs are too far apart."""
+    calibration_intercept: Figure
+    """Of the same regression; 0 is right."""
+    calibration_in_the_large: Figure
+    """Log-odds to add to every PD for its mean to meet the bad rate; above 0 the PDs are too low."""
+    murphy: Murphy
+    deciles: tuple[Decile, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Nested plain values, NaN as null."""
+        return {f.name: _json(getattr(self, f.name)) for f in fields(self)}
+
+
+def evaluate(
+    y: Floats,
+    pd: Floats,
+    weight: Floats | None = None,
+    params: EvaluationParams | None = None,
+    seed: int = 0,
+) -> Evaluation:
+    """Judge probabilities of default on outcomes.
+
+    Args:
+        y: 1.0 bad, 0.0 good, shape (n,).
+        pd: probability of default, shape (n,).
+        weight: shape (n,); ones where absent.
+        params: number of bootstrap samples and level of confidence.
+        seed: of the bootstrap.
+
+    Raises:
+        DataError: only one class, lengths that differ, or a value out of its range.
+    """
+    params = params or EvaluationParams()
+    rows = Outcomes.check(y, pd, weight)
+    y, pd, weight = rows.y, rows.pd, rows.weight
+    share = weight / weight.sum()
+    bad_rate = float(share @ y)
+    auc = auc_figure(rows, params.confidence)
+    ks, precision = _bootstrapped(rows, params, seed)
+    squares, base = (pd - y) ** 2, (bad_rate - y) ** 2
+    clipped = np.clip(pd, CLIP, 1 - CLIP)
+    log_odds = np.log(clipped) - np.log1p(-clipped)
+    slope, intercept, large = _recalibration(log_odds, y, weight, params.confidence)
+    return Evaluation(
+        rows=len(y),
+        bads=int(y.sum()),
+        bad_rate=bad_rate,
+        mean_pd=float(share @ pd),
+        confidence=params.confidence,
+        bootstrap=params.bootstrap,
+        auc=auc,
+        gini=Figure(2 * auc.value - 1, 2 * auc.low - 1, 2 * auc.high - 1),
+        ks=ks,
+        average_precision=precision,
+        brier=mean_figure(squares, share, params.confidence),
+        brier_ratio=_ratio(squares, base, share, params.confidence),
+        log_loss=mean_figure(log_loss_rows(log_odds, y), share, params.confidence),
+        calibration_slope=slope,
+        calibration_intercept=intercept,
+        calibration_in_the_large=large,
+        murphy=_murphy(y, pd, share),
+        deciles=decile_table(rows),
+    )
+
+
+def auc_figure(rows: Outcomes, confidence: float = 0.95) -> Figure:
+    """AUC and its interval by DeLong's variance, kept from 0 to 1."""
+    found = placements(rows.y, rows.pd, rows.weight)
+    error = math.sqrt(float(delong_covariance(rows.y, rows.weight, [found])[0, 0]))
+    figure = around(found.auc, error, confidence)
+    return Figure(figure.value, max(figure.low, 0.0), min(figure.high, 1.0))
+
+
+def around(value: float, error: float, confidence: float) -> Figure:
+    """A figure with a two-sided normal interval of the given standard error."""
+    reach = NormalDist().inv_cdf((1 + confidence) / 2) * error
+    return Figure(value, value - reach, value + reach)
+
+
+def mean_figure(values: Floats, share: Floats, confidence: float) -> Figure:
+    """A weighted mean with its normal interval; ``share`` are weights that sum to 1."""
+    mean = float(share @ values)
+    many = len(values)
+    variance = float(share**2 @ (values - mean) ** 2) * many / max(many - 1, 1)
+    return around(mean, math.sqrt(variance), confidence)
+
+
+def groups_of(pd: Floats, weight: Floats, groups: int = GROUPS) -> NDArray[np.int64]:
+    """Number (n,) of each row's group of about equal weight, 0 the riskiest; rows of equal PD stay together."""
+    ranking = Ranking.of(np.zeros(len(pd)), pd)
+    _, sums = ranking.sums(weight[ranking.order])
+    middle = (np.cumsum(sums) - sums / 2) / sums.sum()
+    number = np.empty(len(pd), dtype=np.int64)
+    number[ranking.order] = np.minimum((middle * groups).astype(np.int64), groups - 1)[ranking.group]
+    return np.unique(number, return_inverse=True)[1]
+
+
+def decile_table(rows: Outcomes) -> tuple[Decile, ...]:
+    """Tenths of the rows from the riskiest; fewer where many rows have the same PD."""
+    number = groups_of(rows.pd, rows.weight)
+    weight, bads = np.bincount(number, rows.weight), np.bincount(number, rows.weight * rows.y)
+    mean = np.bincount(number, rows.weight * rows.pd) / weight
+    rate, overall = bads / weight, bads.sum() / weight.sum()
+    caught = np.cumsum(bads) / bads.sum()
+    return tuple(
+        Decile(
+            decile=i + 1,
+            rows=int((number == i).sum()),
+            bads=float(bads[i]),
+            bad_rate=float(rate[i]),
+            mean_pd=float(mean[i]),
+            lowest_pd=float(rows.pd[number == i].min()),
+            highest_pd=float(rows.pd[number == i].max()),
+            cumulative_bads=float(caught[i]),
+            lift=float(rate[i] / overall),
+        )
+        for i in range(len(weight))
+    )
+
+
+def _bootstrapped(rows: Outcomes, params: EvaluationParams, seed: int) -> tuple[Figure, Figure]:
+    """KS and average precision."""
+    ranking = Ranking.of(rows.y, rows.pd)
+    y, weight = rows.y[ranking.order], rows.weight[ranking.order]
+    found = np.empty((params.bootstrap, 2))
+    for i, sample in enumerate(resamples(y, weight, params.bootstrap, seed)):
+        bad, good = ranking.sums(sample)
+        found[i] = ks_of(bad, good), average_precision_of(bad, good)
+    bad, good = ranking.sums(weight)
+    ks, precision = ks_of(bad, good), average_precision_of(bad, good)
+    return bootstrap_figure(ks, found[:, 0], params.confidence), bootstrap_figure(
+        precision, found[:, 1], params.confidence
+    )
+
+
+def bootstrap_figure(value: float, samples: Floats, confidence: float) -> Figure:
+    """Percentiles of the samples, less twice the bias that they show, and kept from 0 to 1.
+
+    A largest difference such as KS is too high on average in a sample, and once more in a sample of that sample.
+    Twice the bias brought the cover of 95 % intervals of KS at 1,500 rows from 86 % to 93 %.
+    """
+    bias = samples.mean() - value
+    low, high = np.quantile(samples, [(1 - confidence) / 2, (1 + confidence) / 2]) - 2 * bias
+    return Figure(value, float(min(max(low, 0.0), value)), float(max(min(high, 1.0), value)))
+
+
+def _ratio(squares: Floats, base: Floats, share: Floats, confidence: float) -> Figure:
+    """Ratio of two means with the interval of its linear approximation."""
+    bottom = float(share @ base)
+    ratio = float(share @ squares) / bottom
+    spread = mean_figure((squares - ratio * base) / bottom, share, confidence)
+    return Figure(ratio, ratio + spread.low - spread.value, ratio + spread.high - spread.value)
+
+
+def _recalibration(log_odds: Floats, y: Floats, weight: Floats, confidence: float) -> tuple[Figure, Figure, Figure]:
+    """Slope, intercept and calibration-in-the-large (Cox 1958), with robust standard errors."""
+    none = Figure(math.nan, math.nan, math.nan)
+    ones = np.ones((len(y), 1))
+    both = fit_logistic(np.column_stack([log_odds, ones]), y, weight)
+    only = fit_logistic(ones, y, weight, log_odds)
+    slope, intercept = (
+        around(float(both.coefficients[i]), math.sqrt(both.covariance[i, i]), confidence) if both.converged else none
+        for i in (0, 1)
+    )
+    large = (
+        around(float(only.coefficients[0]), math.sqrt(only.covariance[0, 0]), confidence) if only.converged else none
+    )
+    return slope, intercept, large
+
+
+def _murphy(y: Floats, pd: Floats, share: Floats) -> Murphy:
+    number = groups_of(pd, share)
+    weight = np.bincount(number, share)
+    mean, rate = np.bincount(number, share * pd) / weight, np.bincount(number, share * y) / weight
+    overall = float(share @ y)
+    apart_pd, apart_y = pd - mean[number], y - rate[number]
+    return Murphy(
+        bins=len(weight),
+        reliability=float(weight @ (mean - rate) ** 2),
+        resolution=float(weight @ (rate - overall) ** 2),
+        uncertainty=overall * (1 - overall),
+        within=float(share @ (apart_pd**2 - 2 * apart_pd * apart_y)),
+    )
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, tuple):
+        return [_json(item) for item in value]
+    if hasattr(value, "__dataclass_fields__"):
+        return {f.name: _json(getattr(value, f.name)) for f in fields(value)}
+    return value

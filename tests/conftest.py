@@ -1,0 +1,45 @@
+"""Fixtures of several tests."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support import Checkout, copy_project, make_bundle
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """The small lender after one run of the whole lifecycle; look, do not change."""
+    checkout = copy_project(tmp_path_factory.mktemp("finished"))
+    done = checkout.main("--json", "run")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return checkout
+
+
+@pytest.fixture
+def checkout(finished: Checkout, tmp_path: Path) -> Checkout:
+    """A copy of the finished project to do anything with."""
+    root = tmp_path / "project"
+    shutil.copytree(finished.root, root, symlinks=True)
+    return Checkout(root)
+
+
+@pytest.fixture(scope="session")
+def small_bundle_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """A function from a family's name to a bundle of the small lender; look, do not change."""
+
+    @functools.cache
+    def make(family: str) -> Path:
+        return make_bundle(tmp_path_factory.mktemp(family) / "bundle", family)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def small_bundle(small_bundle_of: Callable[[str], Path]) -> Path:
+    """A scorecard of the small lender."""
+    return small_bundle_of("scorecard")

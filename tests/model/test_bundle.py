@@ -1,0 +1,106 @@
+"""A bundle is refused as soon as one byte of it is not what it was."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from creditrisk.errors import BundleError
+from creditrisk.model import bundle, golden
+from creditrisk.model.scorer import Scorer
+
+
+@pytest.fixture
+def copy(small_bundle: Path, tmp_path: Path) -> Path:
+    folder = tmp_path / "bundle"
+    shutil.copytree(small_bundle, folder)
+    return folder
+
+
+def test_a_whole_bundle_passes_and_has_every_part(copy: Path) -> None:
+    manifest = bundle.verify(copy)
+    assert set(bundle.REQUIRED) <= set(manifest.files)
+    assert bundle.verify(copy, manifest.digest) == manifest
+    assert not [name for name in manifest.files if name.endswith((".pkl", ".pickle", ".joblib"))]
+
+
+def test_one_flipped_byte_in_any_file_is_refused(copy: Path) -> None:
+    for name in [*bundle.verify(copy).files, bundle.MANIFEST]:
+        path = copy / name
+        before = path.read_bytes()
+        digest = bundle.verify(copy).digest
+        path.write_bytes(before[:-2] + bytes([before[-2] ^ 1]) + before[-1:])
+        with pytest.raises(BundleError, match=r"refused|not valid|JSON"):
+            bundle.verify(copy, digest)
+        path.write_bytes(before)
+
+
+def test_a_missing_file_is_named(copy: Path) -> None:
+    (copy / "calibration.json").unlink()
+    with pytest.raises(BundleError, match=r"calibration\.json is missing"):
+        bundle.verify(copy)
+
+
+def test_a_file_too_many_is_named(copy: Path) -> None:
+    (copy / "model" / "extra.py").write_text("print('hello')")
+    with pytest.raises(BundleError, match=r"model/extra\.py is not in the manifest"):
+        bundle.verify(copy)
+
+
+def test_another_digest_than_the_registered_one_is_refused(copy: Path) -> None:
+    with pytest.raises(BundleError, match=r"expected 0000"):
+        Scorer.load(copy, "0" * 64)
+
+
+def test_a_folder_that_is_no_bundle_is_said(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="it is not a bundle"):
+        bundle.verify(tmp_path)
+
+
+def test_a_manifest_of_another_format_is_refused(copy: Path) -> None:
+    path = copy / bundle.MANIFEST
+    content: dict[str, Any] = json.loads(path.read_text())
+    path.write_text(json.dumps(content | {"format": 99}))
+    with pytest.raises(BundleError, match="format 99"):
+        bundle.verify(copy)
+
+
+def test_a_disk_that_fills_up_leaves_the_former_bundle(copy: Path) -> None:
+    former = bundle.verify(copy)
+
+    def fill(draft: Path) -> dict[str, Any]:
+        (draft / "contract.yaml").write_text("half")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(BundleError, match=r"No space left on device.*Free some space"):
+        bundle.write(copy, fill)
+    assert bundle.verify(copy) == former
+    assert [path.name for path in copy.parent.iterdir()] == ["bundle"]
+
+
+def test_golden_rows_are_replayed_and_a_changed_answer_is_named(copy: Path) -> None:
+    scorer = Scorer.load(copy)
+    assert golden.replay(scorer, copy / "golden.parquet") == golden.ROWS
+    other = Scorer(
+        scorer.contract,
+        scorer.model,
+        scorer.calibrator,
+        scorer.policy.model_copy(update={"base_score": 601.0}),
+        scorer.reference,
+    )
+    with pytest.raises(BundleError, match="golden row 0"):
+        golden.replay(other, copy / "golden.parquet")
+
+
+def test_golden_rows_hold_answers_faults_and_reasons(copy: Path) -> None:
+    import polars as pl
+
+    rows = pl.read_parquet(copy / "golden.parquet")
+    scored = rows["_scored"]
+    assert 0 < int(scored.sum()) < rows.height
+    assert rows.filter(scored)["_pd"].n_unique() > 20
+    assert rows.filter(scored)["_reasons"].str.len_bytes().max() > 50  # type: ignore[operator]

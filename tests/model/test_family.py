@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from creditrisk.contract import Input
+from creditrisk.errors import DataError, ModelError
+from creditrisk.model.family import TrainingData, candidates, fit_family, load_model
+from creditrisk.params import FAMILIES, ModelParams
+
+X = Input(name="x", kind="number", title="X")
+
+
+def data(y: list[float], weight: list[float] | None = None) -> TrainingData:
+    table = pl.DataFrame({"x": pl.Series(range(len(y)), dtype=pl.Float64)})
+    return TrainingData(table, np.array(y), np.array(weight or [1.0] * len(y)), (X,))
+
+
+def test_take_keeps_rows_in_the_order_asked_for() -> None:
+    taken = data([1.0, 0.0, 1.0], [1.0, 2.0, 3.0]).take(np.array([2, 0]))
+    assert taken.table["x"].to_list() == [2.0, 0.0]
+    assert taken.weight.tolist() == [3.0, 1.0]
+    assert taken.y.tolist() == [1.0, 1.0]
+
+
+def test_a_table_whose_columns_are_not_the_inputs_is_refused() -> None:
+    with pytest.raises(DataError, match=r"columns are \['y'\], expected the model's inputs \['x'\]"):
+        TrainingData(pl.DataFrame({"y": [1.0]}), np.ones(1), np.ones(1), (X,))
+
+
+def test_lengths_that_differ_are_refused() -> None:
+    with pytest.raises(DataError, match="2 rows, but 1 outcomes"):
+        TrainingData(pl.DataFrame({"x": [1.0, 2.0]}), np.ones(1), np.ones(2), (X,))
+
+
+@pytest.mark.parametrize(
+    ("y", "weight", "message"),
+    [
+        ([1.0, 1.0], None, "all 2 rows are bad"),
+        ([0.0, 0.0], None, "all 2 rows are good"),
+        ([0.0, 2.0], None, "other than 1"),
+        ([0.0, 1.0], [1.0, -1.0], "negative"),
+        ([0.0, 1.0], [1.0, np.nan], "missing"),
+    ],
+)
+def test_rows_that_cannot_be_learned_from_are_refused(y: list[float], weight: list[float], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        fit_family("scorecard", data(y, weight), ModelParams(), 0)
+
+
+def test_an_unknown_family_is_refused_with_the_nearest_name(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"unknown family 'ebn'\. Did you mean 'ebm'\? Known families: scorecard"):
+        fit_family("ebn", data([0.0, 1.0]), ModelParams(), 0)
+    (tmp_path / "model.json").write_text(json.dumps({"family": "catbost"}))
+    with pytest.raises(ModelError, match=r"model\.json: unknown family 'catbost'\. Did you mean 'catboost'"):
+        load_model(tmp_path)
+
+
+@pytest.mark.parametrize(("content", "message"), [(None, "no such file"), ("{", "as JSON"), ("[1]", "a JSON object")])
+def test_a_folder_without_a_model_is_refused(tmp_path: Path, content: str | None, message: str) -> None:
+    if content is not None:
+        (tmp_path / "model.json").write_text(content)
+    with pytest.raises(ModelError, match=message):
+        load_model(tmp_path)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("rows", [800, 20_000])
+def test_candidates_leave_what_the_user_fixed(family: str, rows: int) -> None:
+    fixed = ModelParams.model_validate(
+        {"ebm": {"interactions": 3}, "catboost": {"depth": 3, "rounds": 77}, "lightgbm": {"leaves": 9}}
+    )
+    offered = candidates(family, rows, fixed)
+    assert 1 <= len(offered) <= 3
+    for params in offered:
+        assert params.ebm.interactions == 3
+        assert (params.catboost.depth, params.catboost.rounds) == (3, 77)
+        assert params.lightgbm.leaves == 9

@@ -1,0 +1,52 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from creditrisk.decision import Policy
+from creditrisk.params import PolicyParams
+
+POLICY = Policy(approve_below=0.1, decline_from=0.3, base_score=600, base_odds=50, pdo=20)
+
+
+@pytest.mark.parametrize(
+    ("pd", "decision"), [(0.0999, "approve"), (0.1, "refer"), (0.2999, "refer"), (0.3, "decline"), (1.0, "decline")]
+)
+def test_cut_offs_belong_to_the_worse_side(pd: float, decision: str) -> None:
+    assert POLICY.decide(pd) == decision
+    assert POLICY.decide_vector(np.array([pd]))[0] == decision
+
+
+def test_scale_of_the_score() -> None:
+    assert POLICY.score(-math.log(50)) == 600
+    assert POLICY.score(-math.log(100)) == 620
+    assert POLICY.score(-math.log(25)) == 580
+
+
+@given(st.lists(st.floats(-20, 20), min_size=1))
+def test_one_and_many_get_the_same_points(log_odds: list[float]) -> None:
+    assert POLICY.score_vector(np.array(log_odds)).tolist() == [POLICY.score(x) for x in log_odds]
+
+
+@given(st.floats(-20, 20), st.floats(-20, 20))
+def test_more_risk_never_scores_more_points(one: float, other: float) -> None:
+    low, high = sorted((one, other))
+    assert POLICY.score(low) >= POLICY.score(high)
+
+
+@pytest.mark.parametrize(("bad_rate", "cut_offs"), [(0.08, (0.08, 0.2)), (0.5, (0.5, 0.95)), (0.99, (0.95, 0.95))])
+def test_automatic_cut_offs_follow_the_bad_rate(bad_rate: float, cut_offs: tuple[float, float]) -> None:
+    policy = Policy.make(PolicyParams(), bad_rate)
+    assert (policy.approve_below, policy.decline_from) == pytest.approx(cut_offs)
+
+
+def test_stated_cut_offs_are_kept() -> None:
+    policy = Policy.make(PolicyParams(approve_below=0.04, decline_from=0.5), 0.3)
+    assert (policy.approve_below, policy.decline_from) == (0.04, 0.5)
+
+
+def test_cut_offs_in_the_wrong_order_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"approve_below 0\.5 is above decline_from 0\.2"):
+        PolicyParams(approve_below=0.5, decline_from=0.2)
