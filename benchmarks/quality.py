@@ -1,6 +1,6 @@
 """Quality on the four real portfolios: AUC of each family, next to the floors of a plain WOE scorecard and LightGBM.
 
-    DATA_MIRROR=FOLDER uv run python benchmarks/quality.py [--portfolio NAME ...] [--family NAME ...] [--variant NAME ...]
+    DATA_MIRROR=FOLDER uv run python benchmarks/quality.py [--portfolio NAME ...] [--family NAME ...]
 
 Stratified 5 folds, seed 0; LendingClub also trained to 2010 and tested on 2011. Twice: ``unrestricted`` takes all
 columns without directions (comparable with published figures), ``production`` is the contract as it stands. Capacity is

@@ -166,7 +166,7 @@ def main() -> None:
         note("pandas + scikit-learn + LightGBM + TreeSHAP", naive, rows, 10)
     base = statistics.median(figures["pandas + scikit-learn + LightGBM + TreeSHAP"])
     print(
-        "| one application to PD, score and four reasons | us, median | least | times faster than pandas |\n|---|---|---|---|"
+        "| one application, four reasons | us, median | least | times faster than pandas |\n|---|---|---|---|"
     )
     for name, found in figures.items():
         middle = statistics.median(found)

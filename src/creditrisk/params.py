@@ -136,7 +136,7 @@ class ReadinessParams(Frozen):
     mode: Literal["champion", "threshold"] = "champion"
     """champion: against the champion where there is one (option B); threshold: always by the thresholds (option A)."""
     min_accuracy: Share | None = None
-    """Share of rows on the right side of a PD of one half; null asks for none, for it says little where bads are few."""
+    """Share of rows on the right side of a PD of one half; null asks for none: it says little where bads are few."""
     min_auc: Share = 0.6
     min_ks: Share = 0.15
     max_brier_ratio: Annotated[float, Field(gt=0)] = 1.0

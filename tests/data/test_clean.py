@@ -345,6 +345,7 @@ def test_broken_lines_count_as_quarantined(tmp_path: Path) -> None:
     report = write_cleaned(loans().lazy(), contract(), tmp_path / "c.parquet", tmp_path / "q.parquet", broken)
     assert (report.broken_lines, report.rows_quarantined, report.rows_kept) == (1, 1, 8)
     assert pl.read_parquet(tmp_path / "q.parquet")["value"].to_list() == ["a;b;c"]
+    assert pl.read_parquet(tmp_path / "c.parquet")["_row"].to_list() == [1, 2, 4, 5, 6, 7, 8, 9]
 
 
 def test_batches_change_nothing() -> None:

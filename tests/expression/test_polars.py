@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
+from polars._typing import EngineType
 
 from creditrisk.contract import Kind
 from creditrisk.expression.parse import parse
@@ -50,6 +51,15 @@ def test_the_check_notices_a_fallback() -> None:
 def test_division_by_what_is_constant_is_a_division(rows: int, by: str) -> None:
     found = table(rows).select(to_polars(parse(f"(a - 1.4) / {by}", KINDS, "test"))).collect().to_series()
     assert found.unique().to_list() == [(1.5 - 1.4) / 3.0]
+
+
+@pytest.mark.parametrize("engine", ["in-memory", "streaming"])
+@pytest.mark.parametrize("sql", ["1 < {}", "{} = 7", "1 + {} > 2", "7 = {} AND f", "3 BETWEEN {} AND b"])
+def test_a_column_that_happens_to_be_uniform_keeps_its_rows(engine: EngineType, sql: str) -> None:
+    uniform = "CASE WHEN a > 100 THEN b ELSE 7 END"
+    plan = table(3).with_columns(to_polars(parse(sql.format(uniform), KINDS, "test")).alias("x"))
+    assert plan.collect(engine=engine)["x"].len() == 3
+    assert table(3).select(to_polars(parse(sql.format(uniform), KINDS, "test"))).collect(engine=engine).height == 3
 
 
 def test_deep_nesting_does_not_grow_without_bound() -> None:

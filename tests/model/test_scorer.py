@@ -54,9 +54,7 @@ def test_texts_of_a_csv_give_the_same_as_typed_values(scorer: Scorer) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(
-    rows=st.lists(
-        st.fixed_dictionaries(dict.fromkeys(("income", "amount", "months", "purpose"), TEXTS)), min_size=1
-    )
+    rows=st.lists(st.fixed_dictionaries(dict.fromkeys(("income", "amount", "months", "purpose"), TEXTS)), min_size=1)
 )
 def test_odd_rows(scorer: Scorer, rows: list[dict[str, Any]]) -> None:
     same(scorer, pl.DataFrame(rows, schema=dict.fromkeys(("income", "amount", "months", "purpose"), pl.String)))

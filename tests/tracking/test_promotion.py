@@ -9,14 +9,17 @@ import pytest
 from lender import Lender
 
 from creditrisk.errors import BundleError, LedgerError, TrackingError
+from creditrisk.model import golden
 from creditrisk.model.bundle import MANIFEST
+from creditrisk.model.scorer import Scorer
 from creditrisk.params import Params
 from creditrisk.paths import Project
 from creditrisk.tracking import promotion, readiness
 from creditrisk.tracking.promotion import history, promote, restore, rollback, status, verify_history
-from creditrisk.tracking.readiness import loading_test, performance_test
+from creditrisk.tracking.readiness import judge, loading_test, performance_test
 from creditrisk.tracking.register import register
 from creditrisk.tracking.registry import CHAMPION, champion, champion_bundle, standing
+from creditrisk.tracking.rows import judged_rows
 from creditrisk.tracking.store import connected
 
 MODEL = "CreditRiskModel-small"
@@ -128,7 +131,7 @@ def test_golden_rows_that_answer_otherwise_fail_the_loading_test(
     def other(*_: Any) -> int:
         raise BundleError("golden row 3: PD 0.2")
 
-    monkeypatch.setattr(readiness.golden, "replay", other)
+    monkeypatch.setattr(golden, "replay", other)
     with pytest.raises(BundleError, match="golden row 3"):
         loading_test(bank, small)
 
@@ -182,7 +185,7 @@ def test_a_champion_that_cannot_read_todays_table_is_a_refusal_that_says_what_to
     pl.read_parquet(with_fewer).drop("age").write_parquet(with_fewer)
     version = standing(bank, small).version("2")
     other = standing(bank, small).version("1")
-    rows = readiness.judged_rows(bank, "small", readiness.Scorer.load(lender.bundle("good")).contract)
+    rows = judged_rows(bank, "small", Scorer.load(lender.bundle("good")).contract)
     verdict = readiness._cannot_compare(version, other, rows, "it lacks 'age'")
     assert not verdict.passed
     assert "readiness.mode: threshold" in verdict.reason
@@ -244,7 +247,7 @@ def test_of_two_promotions_at_once_one_wins(
 ) -> None:
     register(bank, small, lender.bundle("good"))
     register(bank, small, lender.bundle("twin"))
-    real = promotion.judge
+    real = judge
     threshold = small.model_copy(update={"readiness": small.readiness.model_copy(update={"mode": "threshold"})})
 
     def meanwhile(*arguments: Any) -> Any:

@@ -36,9 +36,14 @@ def server(tmp_path: Path, migrated: Path) -> Iterator[str]:
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", f"sqlite:///{tmp_path}/mlflow.db", "--serve-artifacts"]
     command += ["--artifacts-destination", str(tmp_path / "files")]
+    quietly = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     with (tmp_path / "server.log").open("w") as log:
         process = subprocess.Popen(
-            command, stdout=log, stderr=log, cwd=tmp_path, env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"}
+            command,
+            stdout=log,
+            stderr=log,
+            cwd=tmp_path,
+            env=os.environ | quietly,
         )
     uri = f"http://127.0.0.1:{port}"
     try:

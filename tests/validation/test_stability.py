@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 
 from creditrisk.errors import DataError
-from creditrisk.validation.stability import frozen_bins, psi, psi_of, reading
+from creditrisk.model.reference import frozen_bins
+from creditrisk.validation.stability import psi, psi_of, reading
 
 
 def test_psi_of_a_worked_example() -> None:

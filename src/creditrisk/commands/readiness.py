@@ -8,9 +8,6 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from creditrisk.commands.context import Context
 from creditrisk.errors import CreditRiskError
 from creditrisk.paths import Project
@@ -36,9 +33,7 @@ def performance(arguments: Sequence[str] | None = None) -> None:
         params = context.params(portfolio)
         tested = loading_test(context.project, params, version)
         verdict = performance_test(context.project, params, tested.version)
-        _show(context, verdict.to_json(), headline(verdict))
-        if not context.as_json:
-            Console(highlight=False, soft_wrap=not sys.stdout.isatty()).print(gates_table(verdict))
+        _show(context, verdict.to_json(), "\n".join([headline(verdict), *gate_lines(verdict)]))
 
     _run(__doc__, work, arguments)
 
@@ -51,12 +46,9 @@ def headline(verdict: Verdict) -> str:
     return f"{word}: version {verdict.version} {against}, on {verdict.rows:,} rows with {verdict.bads:,} bads{notes}"
 
 
-def gates_table(verdict: Verdict) -> Table:
+def gate_lines(verdict: Verdict) -> list[str]:
     """One line for each gate."""
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    for gate in verdict.gates:
-        table.add_row("passed" if gate.passed else "[bold]REFUSED[/bold]", gate.sentence)
-    return table
+    return [f"{'passed' if gate.passed else 'REFUSED':<9}{gate.sentence}" for gate in verdict.gates]
 
 
 def _show(context: Context, value: dict[str, Any], text: str) -> None:

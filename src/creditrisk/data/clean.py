@@ -82,8 +82,14 @@ class Cleaned:
         return lines.sort("row", maintain_order=True).collect()
 
 
-def clean_training(raw: pl.LazyFrame, contract: Contract) -> Cleaned:
+def clean_training(raw: pl.LazyFrame, contract: Contract, broken: pl.DataFrame | None = None) -> Cleaned:
     """Clean a table with outcomes.
+
+    Args:
+        raw: the table.
+        contract: the portfolio's contract.
+        broken: lines of the source that are no rows of the table (quarantine's columns); rows are numbered as if they
+            were, so that a row's number is its place in the source.
 
     Raises:
         DataError: a column is missing, is not in the contract, or cannot be read at all.
@@ -91,7 +97,12 @@ def clean_training(raw: pl.LazyFrame, contract: Contract) -> Cleaned:
     schema = raw.collect_schema()
     dtypes = dict(zip(schema.names(), schema.dtypes(), strict=True))
     check_columns(dtypes, contract)
-    numbered = raw.with_row_index(ROW, offset=1).with_columns(pl.col(ROW).cast(pl.Int64))
+    if broken is None or broken.is_empty():
+        numbered = raw.with_row_index(ROW, offset=1).with_columns(pl.col(ROW).cast(pl.Int64))
+    else:
+        from creditrisk.data.source import number_rows  # opening sources is no part of scoring
+
+        numbered = number_rows(raw, broken)
     found = rules(contract, training=True)
     cells = numbered.select(
         ROW,
@@ -176,8 +187,8 @@ def write_cleaned(
             where too many rows have faults, so that they can be looked at.
     """
     table = pl.scan_parquet(raw) if isinstance(raw, Path) else raw
-    cleaned = clean_training(table, contract)
     lines = _broken_lines(broken)
+    cleaned = clean_training(table, contract, lines)
     tally = Tally(contract, cleaned.rules, lines)
     drafts = {path: path.with_name(f".{path.name}.{os.getpid()}") for path in (clean_path, quarantine_path)}
     total = table.select(pl.len()).collect(engine="streaming").item()

@@ -49,7 +49,7 @@ def contract_text(
     """The contract's text; every top-level key is written out, as ``Contract.load`` asks for."""
     lines = [
         f"# First contract of {_comment(title)}, written from the table. Lines marked CHECK are guesses: correct what",
-        "# is wrong; add titles, units, licence, and directions (monotone: increasing where risk rises with the value).",
+        "# is wrong; add titles, units, licence, and directions (monotone: increasing where risk rises with it).",
         f"name: {quoted(name)}",
         f"title: {quoted(title)}",
         "source:",

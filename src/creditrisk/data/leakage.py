@@ -16,10 +16,14 @@ _PURE = 0.98
 
 def auc(score: pl.Series, bad: pl.Series) -> float:
     """Area under the ROC curve; ties count half. Shapes (n,); ``bad`` is 1.0 or 0.0; both classes must be there."""
-    positives = float(bad.cast(pl.Float64).sum())
-    negatives = float(bad.len()) - positives
+    positives = _total(bad)
+    negatives = bad.len() - positives
     ranks = score.rank("average")
-    return float(((ranks * bad).sum() - positives * (positives + 1) / 2) / (positives * negatives))
+    return (_total(ranks * bad) - positives * (positives + 1) / 2) / (positives * negatives)
+
+
+def _total(values: pl.Series) -> float:
+    return float(values.cast(pl.Float64).sum())
 
 
 def single_auc(values: pl.Series, bad: pl.Series) -> float | None:
@@ -28,14 +32,14 @@ def single_auc(values: pl.Series, bad: pl.Series) -> float | None:
     Numbers are cut into twenty bins, missing ones are a bin of their own; each half of the rows is judged by the bad
     rates of the other half, so that a column of many values gains nothing by knowing the rows.
     """
-    if min(float(bad.sum()), float((1 - bad).sum())) < MIN_CLASS:
+    if min(_total(bad), bad.len() - _total(bad)) < MIN_CLASS:
         return None
     table = pl.DataFrame({"group": _groups(values), "bad": bad}).with_row_index("row")
     # Halves that alternate within each class hold as many of both.
     table = table.with_columns((pl.int_range(pl.len()).over("bad") % 2).alias("half"))
     prior = float(table["bad"].mean() or 0.0)  # type: ignore[arg-type]
     rates = table.group_by("half", "group").agg(((pl.col("bad").sum() + prior) / (pl.len() + 1)).alias("rate"))
-    other = rates.with_columns(1 - pl.col("half"))
+    other = rates.with_columns((1 - pl.col("half")).alias("half"))
     judged = table.join(other, on=["half", "group"], how="left", nulls_equal=True).with_columns(
         pl.col("rate").fill_null(prior)
     )
@@ -57,7 +61,7 @@ def is_suspect(value: float | None, bads: float, goods: float) -> bool:
 
 def gives_away(values: pl.Series, bad: pl.Series) -> str | None:
     """A value (or its absence) that nearly only bad rows have, and many of them: a payment after default, say."""
-    bads = float(bad.sum())
+    bads = _total(bad)
     if min(bads, bad.len() - bads) < MIN_CLASS or bads / bad.len() > 0.5:
         return None
     table = pl.DataFrame({"group": _groups(values), "bad": bad})
@@ -76,7 +80,7 @@ def _groups(values: pl.Series) -> pl.Series:
     number = values.cast(pl.Float64)
     if number.n_unique() <= _BINS * 2:
         return number.cast(pl.String).rename("group")
-    edges = {number.quantile(share / _BINS) for share in range(1, _BINS)} - {None}
+    edges = {edge for share in range(1, _BINS) if (edge := number.quantile(share / _BINS)) is not None}
     zero = (number == 0).cast(pl.Int64)  # nothing at all is often a group of its own: no recovery, no arrears
-    group = number.cut(sorted(edges)).cast(pl.String)  # type: ignore[type-var, arg-type]
+    group = number.cut(sorted(edges)).cast(pl.String)
     return (group + zero.cast(pl.String)).rename("group")

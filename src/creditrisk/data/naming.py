@@ -15,7 +15,7 @@ from creditrisk.expression.parse import parse
 MAX_NAME = 50
 
 
-def words(text: str) -> frozenset[str]:
+def word_set(text: str) -> frozenset[str]:
     """Words separated by spaces, as a set."""
     return frozenset(text.split())
 
@@ -45,16 +45,16 @@ _PROTECTED_PAIRS = {
     ("country", "birth"): "national origin",
     ("mother", "tongue"): "language",
 }
-_AGE = words("age alter edad eta idade leeftijd ageyears ageinyears wiek alder")
-_BIRTH = words("dob birth birthdate birthday dateofbirth born geburtsdatum geburtstag nacimiento naissance")
-_PERSONAL = words(
+_AGE = word_set("age alter edad eta idade leeftijd ageyears ageinyears wiek alder")
+_BIRTH = word_set("dob birth birthdate birthday dateofbirth born geburtsdatum geburtstag nacimiento naissance")
+_PERSONAL = word_set(
     "email mail phone mobile telephone telefon iban ssn passport firstname lastname surname vorname "
     "nachname fullname address street ip"
 )
-_ID = words("id ids no nr num number key ref reference index idx unnamed uuid guid rowid row recordid")
-_CUSTOMER = words("customer client borrower applicant member person user household kunde cliente cust")
-_CODE = words("code type class category cat zip zipcode postal postcode plz region branch product kind grade")
-_WHEN_APPLIED = words("application applied issue issued origination originated booked disbursed funded opened")
+_ID = word_set("id ids no nr num number key ref reference index idx unnamed uuid guid rowid row recordid")
+_CUSTOMER = word_set("customer client borrower applicant member person user household kunde cliente cust")
+_CODE = word_set("code type class category cat zip zipcode postal postcode plz region branch product kind grade")
+_WHEN_APPLIED = word_set("application applied issue issued origination originated booked disbursed funded opened")
 
 _LATER = {
     "recovery recoveries recovered": "recovery after default",
@@ -86,7 +86,7 @@ _LATER_PAIRS = {
     ("paid", "off"): "the outcome itself",
     ("closed", "date"): "the end of the loan",
 }
-_EARLIER = words(
+_EARLIER = word_set(
     "prior previous prev past hist history historical before bureau file cb ever former mths months yrs "
     "years since number num count times other others existing"
 )

@@ -17,12 +17,12 @@ from creditrisk.data.rules import number_of
 from creditrisk.errors import DataError, nearest
 from creditrisk.expression.scalar import SPACE
 
-_BAD = naming.words(
+_BAD = naming.word_set(
     "1 true yes y b bad default defaulted charged_off chargedoff charge_off late delinquent npl loss failed"
 )
 _VAGUE = frozenset({"1", "true", "yes", "y", "b"})
-_GOOD = naming.words("0 false no n g good paid fully_paid repaid current performing ok non_default no_default")
-_GOOD_NAMES = naming.words("good paid repaid performing approved creditworthy kredit")
+_GOOD = naming.word_set("0 false no n g good paid fully_paid repaid current performing ok non_default no_default")
+_GOOD_NAMES = naming.word_set("good paid repaid performing approved creditworthy kredit")
 MAX_GOOD = 50
 """Values beside the bad one that may all be taken for good."""
 

@@ -83,11 +83,14 @@ def text_of_column(name: str, dtype: pl.DataType) -> pl.Expr:
 def number_of_column(name: str, dtype: pl.DataType) -> pl.Expr:
     """A column as finite numbers, null elsewhere."""
     if dtype.is_numeric():
-        number = pl.col(name).cast(pl.Float64)
-    elif dtype in (pl.String, pl.Categorical, pl.Enum):
-        number = text_of_column(name, dtype).cast(pl.Float64, strict=False)
-    else:
-        number = pl.lit(None, dtype=pl.Float64)
+        return _finite(pl.col(name))
+    if dtype in (pl.String, pl.Categorical, pl.Enum):
+        return _finite(text_of_column(name, dtype))
+    return pl.lit(None, dtype=pl.Float64)
+
+
+def _finite(value: pl.Expr) -> pl.Expr:
+    number = value.cast(pl.Float64, strict=False)
     return pl.when(number.is_finite()).then(number)
 
 
@@ -128,13 +131,22 @@ def _batches(items: list[Profile], size: int) -> Iterable[list[Profile]]:
 
 
 def _count(frame: pl.LazyFrame, profiles: list[Profile]) -> None:
+    names = [(f"text:{place}", f"number:{place}") for place in range(len(profiles))]
+    texts = [text_of_column(one.name, one.dtype).alias(text) for one, (text, _) in zip(profiles, names, strict=True)]
+    numbers = [
+        (number_of_column(one.name, one.dtype) if one.typed else _finite(pl.col(text))).alias(number)
+        for one, (text, number) in zip(profiles, names, strict=True)
+    ]
+    typed = [number for one, number in zip(profiles, numbers, strict=True) if one.typed]
+    parsed = [number for one, number in zip(profiles, numbers, strict=True) if not one.typed]
+    # Two steps, so that a text is made once and not again for each figure.
+    table = frame.select(*texts, *typed).with_columns(parsed)
     asked: dict[str, pl.Expr] = {}
     for place, one in enumerate(profiles):
-        text, number = text_of_column(one.name, one.dtype), number_of_column(one.name, one.dtype)
+        text, number = (pl.col(name) for name in names[place])
         asked |= {
             f"{place}:present": text.count(),
             f"{place}:distinct": text.approx_n_unique(),
-            f"{place}:null": text.null_count(),
             f"{place}:numbers": number.count(),
             f"{place}:whole": (number == number.floor()).sum(),
             f"{place}:low": number.min(),
@@ -143,15 +155,17 @@ def _count(frame: pl.LazyFrame, profiles: list[Profile]) -> None:
             f"{place}:spaced": text.str.contains(" ", literal=True).mean(),
         }
         if not one.typed:
-            asked[f"{place}:stripped"] = stripped_number(text).count()
             asked[f"{place}:fractions"] = (text.str.contains(".", literal=True) & number.is_not_null()).sum()
-    found = frame.select(**asked).collect(engine="streaming").row(0, named=True)
+    found = table.select(**asked).collect(engine="streaming").row(0, named=True)
     for place, one in enumerate(profiles):
-        for key in ("present", "numbers", "whole", "low", "high", "length", "spaced", "stripped", "fractions"):
+        for key in ("present", "numbers", "whole", "low", "high", "length", "spaced", "fractions"):
             value = found.get(f"{place}:{key}")
             if value is not None:
                 setattr(one, key, value)
-        one.distinct = found[f"{place}:distinct"] - (1 if found[f"{place}:null"] else 0)
+        one.distinct = found[f"{place}:distinct"] - (1 if one.present < one.rows else 0)
+        if not one.typed and one.numbers < one.present:
+            stripped = stripped_number(text_of_column(one.name, one.dtype)).count()
+            one.stripped = frame.select(stripped).collect(engine="streaming").item()
 
 
 def _count_values(frame: pl.LazyFrame, profiles: list[Profile]) -> None:

@@ -9,21 +9,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from creditrisk.contract import APPLICATION_DATE
-from creditrisk.data.naming import tokens, unused, words
+from creditrisk.data.naming import tokens, unused, word_set
 from creditrisk.data.suggest import Draft
 
 MAX_RATIOS = 8
 MAX_COUNTED = 25
 """Columns whose missing values are counted; an expression has its limits."""
 
-_AMOUNT = words("amount amnt amt loan credit principal betrag kredit kreditbetrag hoehe montant importe sum")
-_INCOME = words("income inc salary wage wages earnings revenue einkommen gehalt revenu ingreso ingresos")
-_PAYMENT = words("payment installment instalment annuity emi rate pmt repayment")
-_DEBT = words("debt debts balance bal outstanding liabilities expenses obligations")
-_LIMIT = words("limit limits creditlimit")
-_VALUE = words("value price collateral appraisal property goods")
-_TERM = words("term terms duration months laufzeit tenor tenure maturity")
-_NO_AMOUNT = words("count number num no months mths years pct percent ratio rate share to id status type")
+_AMOUNT = word_set("amount amnt amt loan credit principal betrag kredit kreditbetrag hoehe montant importe sum")
+_INCOME = word_set("income inc salary wage wages earnings revenue einkommen gehalt revenu ingreso ingresos")
+_PAYMENT = word_set("payment installment instalment annuity emi rate pmt repayment")
+_DEBT = word_set("debt debts balance bal outstanding liabilities expenses obligations")
+_LIMIT = word_set("limit limits creditlimit")
+_VALUE = word_set("value price collateral appraisal property goods")
+_TERM = word_set("term terms duration months laufzeit tenor tenure maturity")
+_NO_AMOUNT = word_set("count number num no months mths years pct percent ratio rate share to id status type")
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from creditrisk.data.population import (
     Numbers,
 )
 
-INTERCEPT = -2.9
+INTERCEPT = -3.03
 STRENGTH = 0.85
 """Of all effects; it settles how far the true PD can part good from bad."""
 CYCLE_MONTHS = 40

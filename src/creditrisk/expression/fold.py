@@ -156,6 +156,14 @@ def _extreme(node: Node) -> Node:
     return args[0] if len(args) == 1 else Node(node.op, node.kind, args)
 
 
+def _comparison(node: Node) -> Node:
+    """Put a constant on the right: Polars' in-memory engine loses rows where one on the left meets a uniform column."""
+    left, right = node.args
+    if left.literal and not right.literal:
+        node = Node(_MIRRORED[node.op], "boolean", (right, left))
+    return _null_if_any(node)
+
+
 def _nullif(node: Node) -> Node:
     left, right = node.args
     if left.literal and left.value is None:
@@ -163,6 +171,7 @@ def _nullif(node: Node) -> Node:
     return left if right.literal and right.value is None else node
 
 
+_MIRRORED = {"eq": "eq", "ne": "ne", "lt": "gt", "le": "ge", "gt": "lt", "ge": "le"}
 _REWRITE: dict[str, Callable[[Node], Node]] = {
     "add": _add,
     "sub": _sub,
@@ -173,7 +182,6 @@ _REWRITE: dict[str, Callable[[Node], Node]] = {
     "least": _extreme,
     "greatest": _extreme,
     "nullif": _nullif,
-    "is_null": _same,
-    **dict.fromkeys(("mul", "neg", "pow", "mod", "eq", "ne", "lt", "le", "gt", "ge", "concat"), _null_if_any),
-    **dict.fromkeys(("days", "months"), _null_if_any),
+    **dict.fromkeys(_MIRRORED, _comparison),
+    **dict.fromkeys(("mul", "pow", "mod", "concat", "days", "months"), _null_if_any),
 }

@@ -75,6 +75,10 @@ class Model(Protocol):
         """What each input adds to the baseline, shape (n, len(inputs)); row sums and baseline make the margin."""
         ...
 
+    def explain(self, table: pl.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Margin and contributions, in one pass where the model can."""
+        ...
+
     def row(self) -> RowFunction:
         """Compile the path for one row."""
         ...

@@ -107,6 +107,11 @@ class LightgbmModel:
         """What each input adds to the baseline, shape (n, inputs)."""
         return self.encoding.sum_by_input(self._shap(self._matrix(table))[:, :-1])
 
+    def explain(self, table: pl.DataFrame) -> tuple[Floats, Floats]:
+        """Margin (n,) and contributions (n, inputs)."""
+        matrix = self._matrix(table)
+        return self._raw(matrix), self.encoding.sum_by_input(self._shap(matrix)[:, :-1])
+
     def row(self) -> RowFunction:
         """Compile the path for one row, through the library: milliseconds, nearly all of it for contributions."""
 

@@ -1,19 +1,22 @@
-"""The reference: frozen bins of every input and of the score on the training rows, for drift and for reasons."""
+"""The reference: frozen bins of every input and of the PD on the training rows, for drift and for reasons.
+
+Bins that move with the data hide the drift they are to show, so they are fixed here and travel in the bundle.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from creditrisk.contract import Input
 from creditrisk.model.family import TrainingData
 
 BINS = 10
 MAX_VALUES = 50
-SCORE_BINS = 20
+PD_BINS = 20
 
 
 def make_reference(data: TrainingData, pd: NDArray[np.float64], min_rows: int) -> dict[str, Any]:
@@ -22,45 +25,57 @@ def make_reference(data: TrainingData, pd: NDArray[np.float64], min_rows: int) -
     Args:
         data: the training rows.
         pd: their calibrated probability of default, shape (n,).
-        min_rows: a category's value seen in fewer rows is counted under others, too rare to be anonymous.
+        min_rows: a category's value seen in fewer rows is counted with the rest, too rare to be anonymous.
     """
     return {
         "rows": data.table.height,
         "bad_rate": float(np.average(data.y, weights=data.weight)),
-        "pd": _number(pl.Series(pd), SCORE_BINS),
-        "inputs": {item.name: _describe(data.table[item.name], item, min_rows) for item in data.inputs},
+        "pd": _describe(pl.Series(pd), PD_BINS, min_rows),
+        "inputs": {item.name: _describe(data.table[item.name], BINS, min_rows) for item in data.inputs},
     }
 
 
-def shares(values: pl.Series, entry: dict[str, Any]) -> NDArray[np.float64]:
+def frozen_bins(values: pl.Series, bins: int = BINS, max_values: int = MAX_VALUES, min_rows: int = 1) -> dict[str, Any]:
+    """Fix bins on training values.
+
+    Args:
+        values: numbers (edges at their quantiles; ties may leave fewer bins) or texts (one bin each).
+        bins: of numbers.
+        max_values: of texts, the most frequent; the rest is one more bin.
+        min_rows: a text seen less often is counted with the rest.
+
+    Returns:
+        JSON-able: ``kind``, ``edges`` or ``values``, and ``shares`` with the missing ones last.
+    """
+    given = values.drop_nulls()
+    if values.dtype.is_numeric():
+        wanted = np.linspace(0, 1, bins + 1)[1:-1]
+        found = given.to_numpy()
+        edges = np.unique(np.quantile(found, wanted, method="inverted_cdf")) if found.size else np.array([])
+        entry: dict[str, Any] = {"kind": "number", "edges": edges.tolist()}
+    else:
+        name = "_count" if given.name != "_count" else "_rows"
+        counts = given.value_counts(sort=True, name=name).filter(pl.col(name) >= min_rows).head(max_values)
+        entry = {"kind": "category", "values": sorted(counts.get_column(given.name).to_list())}
+    return entry | {"shares": shares(values, entry).tolist()}
+
+
+def shares(values: pl.Series, entry: Mapping[str, Any]) -> NDArray[np.float64]:
     """Share of each frozen bin in new values, the missing one last: what PSI compares with ``entry['shares']``."""
     if entry["kind"] == "category":
         known = pl.Series(entry["values"], dtype=pl.String)
         codes = values.cast(pl.Enum(known), strict=False).to_physical().cast(pl.Int64)
-        codes = codes.fill_null(known.len()).to_numpy().copy()
-        codes[values.is_null().to_numpy()] = known.len() + 1
-        return np.bincount(codes, minlength=known.len() + 2) / max(values.len(), 1)
+        found = codes.fill_null(known.len()).to_numpy().copy()
+        found[values.is_null().to_numpy()] = known.len() + 1
+        return np.bincount(found, minlength=known.len() + 2) / max(values.len(), 1)
     given = values.drop_nulls().to_numpy()
     counts = np.bincount(np.searchsorted(entry["edges"], given, side="left"), minlength=len(entry["edges"]) + 1)
     return np.append(counts, values.null_count()) / max(values.len(), 1)
 
 
-def _describe(values: pl.Series, item: Input, min_rows: int) -> dict[str, Any]:
-    if item.kind == "number":
-        return _number(values, BINS)
-    counts = values.drop_nulls().value_counts(sort=True, name="_count")
-    frequent = counts.filter(pl.col("_count") >= min_rows).head(MAX_VALUES)
-    names = sorted(frequent.get_column(values.name).to_list())
-    entry: dict[str, Any] = {"kind": "category", "values": names}
-    return entry | {"shares": shares(values, entry).tolist(), "missing": values.null_count() / max(values.len(), 1)}
-
-
-def _number(values: pl.Series, bins: int) -> dict[str, Any]:
-    given = values.drop_nulls().to_numpy()
-    quantiles = np.quantile(given, np.linspace(0, 1, bins + 1)[1:-1], method="inverted_cdf") if given.size else []
-    entry: dict[str, Any] = {"kind": "number", "edges": np.unique(quantiles).tolist()}
-    return entry | {
-        "shares": shares(values, entry).tolist(),
-        "median": float(np.median(given)) if given.size else None,
-        "missing": values.null_count() / max(values.len(), 1),
-    }
+def _describe(values: pl.Series, bins: int, min_rows: int) -> dict[str, Any]:
+    entry = frozen_bins(values, bins, MAX_VALUES, min_rows)
+    if entry["kind"] == "number":
+        median = values.median()
+        entry["median"] = float(median) if isinstance(median, float) else None
+    return entry | {"missing": values.null_count() / max(values.len(), 1)}

@@ -129,10 +129,10 @@ class Scorer:
         clean = clean_scoring(raw.lazy(), self.contract, application_date).collect()
         good = clean["_fault"].is_null()
         table = inputs_frame(add_characteristics(clean.lazy(), self.contract), self.contract).collect()
-        margin = self.model.margin(table)
+        margin, contributions = self.model.explain(table)
         log_odds = self.calibrator.log_odds_vector(margin)
         pd = self.calibrator.pd_vector(margin)
-        reasons = reasons_frame(self.contract.inputs, self.medians, table, self.model.contributions(table), REASONS)
+        reasons = reasons_frame(self.contract.inputs, self.medians, table, contributions, REASONS)
         answers = pl.DataFrame(
             {
                 "pd": pd,

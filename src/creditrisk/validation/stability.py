@@ -23,31 +23,6 @@ WATCH, ACT = 0.1, 0.25
 """The usual reading: below 0.1 stable, to 0.25 to be watched, above it changed."""
 
 
-def frozen_bins(values: pl.Series, bins: int = 10, max_values: int = 50, min_rows: int = 1) -> dict[str, Any]:
-    """Fix bins on training values.
-
-    Args:
-        values: numbers (edges at their quantiles; ties may leave fewer bins) or texts (one bin each).
-        bins: of numbers.
-        max_values: of texts, the most frequent; the rest is one more bin.
-        min_rows: a text seen less often is counted with the rest.
-
-    Returns:
-        JSON-able: ``kind``, ``edges`` or ``values``, and ``shares`` with the missing ones last.
-    """
-    given = values.drop_nulls()
-    if values.dtype.is_numeric():
-        wanted = np.linspace(0, 1, bins + 1)[1:-1]
-        found = given.to_numpy()
-        edges = np.unique(np.quantile(found, wanted, method="inverted_cdf")) if found.size else np.array([])
-        entry: dict[str, Any] = {"kind": "number", "edges": edges.tolist()}
-    else:
-        name = "_count" if given.name != "_count" else "_rows"
-        counts = given.value_counts(sort=True, name=name).filter(pl.col(name) >= min_rows).head(max_values)
-        entry = {"kind": "category", "values": sorted(counts.get_column(given.name).to_list())}
-    return entry | {"shares": shares(values, entry).tolist()}
-
-
 def psi(expected: Sequence[float] | NDArray[np.float64], actual: Sequence[float] | NDArray[np.float64]) -> float:
     """Population stability index: sum of (actual - expected) ln(actual / expected) over the bins.
 
@@ -63,7 +38,7 @@ def psi(expected: Sequence[float] | NDArray[np.float64], actual: Sequence[float]
 
 def psi_of(entry: Mapping[str, Any], values: pl.Series) -> float:
     """PSI of new values against a frozen entry."""
-    return psi(entry["shares"], shares(values, dict(entry)))
+    return psi(entry["shares"], shares(values, entry))
 
 
 def reading(value: float) -> Literal["stable", "watch", "changed"]:
