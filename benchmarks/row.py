@@ -165,9 +165,7 @@ def main() -> None:
         note("row function alone (raw row to 55 inputs)", scorers["ebm"]._row, rows, 2_000)
         note("pandas + scikit-learn + LightGBM + TreeSHAP", naive, rows, 10)
     base = statistics.median(figures["pandas + scikit-learn + LightGBM + TreeSHAP"])
-    print(
-        "| one application, four reasons | us, median | least | times faster than pandas |\n|---|---|---|---|"
-    )
+    print("| one application, four reasons | us, median | least | times faster than pandas |\n|---|---|---|---|")
     for name, found in figures.items():
         middle = statistics.median(found)
         print(f"| {name} | {middle:,.1f} | {min(found):,.1f} | {base / middle:,.0f} |")

@@ -160,8 +160,17 @@ def test_files_that_are_gone_are_said_so(project: Project, small: Params, lender
     register(project, small, lender.bundle("fair"))
     (version,) = versions(project, small)
     shutil.rmtree(project.experiments / "mlruns")
-    with pytest.raises(TrackingError, match=r"version 1 of CreditRiskModel-small cannot be read|no answer|No such"):
+    with pytest.raises(TrackingError, match=r"files of version 1 of CreditRiskModel-small are gone: .* not exist"):
         download(project, version)
+
+
+def test_a_moved_project_finds_its_files(project: Project, small: Params, lender: Lender, tmp_path: Path) -> None:
+    register(project, small, lender.bundle("fair"))
+    shutil.copytree(project.experiments, tmp_path / "moved" / "3.experiments")
+    shutil.rmtree(project.experiments / "mlruns")
+    moved = Project(tmp_path / "moved")
+    (version,) = versions(moved, small)
+    assert verify(download(moved, version)) == lender.manifest("fair")
 
 
 def test_nested_values_are_joined_by_dots() -> None:

@@ -72,7 +72,7 @@ def set_params(path: Path, **values: str) -> bool:
     text = path.read_text(encoding="utf-8")
     changed = text
     for key, value in values.items():
-        line = re.compile(rf"^{key}:[ \t]*([^\s#]+|\"[^\"]*\"|'[^']*')", re.MULTILINE)
+        line = re.compile(rf"^{key}:[ \t]*(\"[^\"]*\"|'[^']*'|[^\s#]+)", re.MULTILINE)
         written = value if re.fullmatch(r"[\w./-]+", value) else json.dumps(value)
         if not line.search(changed):
             changed = f"{key}: {written}\n{changed}"

@@ -24,7 +24,6 @@ from creditrisk.data.report import CODE, KEPT, QUARANTINED, STATE, TARGET_TEXT, 
 from creditrisk.data.rules import FAULT, Rule, rules
 from creditrisk.errors import DataError
 from creditrisk.expression.scalar import SPACE
-from creditrisk.progress import bar
 
 _CELL = "_cell:"
 
@@ -186,6 +185,8 @@ def write_cleaned(
         DataError: see ``clean_training`` and ``report.Tally``; neither file is touched then, apart from the quarantine
             where too many rows have faults, so that they can be looked at.
     """
+    from creditrisk.progress import bar  # rich is of no use to scoring
+
     table = pl.scan_parquet(raw) if isinstance(raw, Path) else raw
     lines = _broken_lines(broken)
     cleaned = clean_training(table, contract, lines)

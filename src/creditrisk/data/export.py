@@ -133,7 +133,7 @@ def raw_table(a: Applicants, simulation: Simulation, outcome: Codes, u: Numbers)
 
 def _hides_income(a: Applicants) -> Numbers:
     """Who does not say his income: the self-employed, and those whom it would embarrass (missing not at random)."""
-    margin = -3.3 + 1.1 * (a.status == SELF_EMPLOYED) + 3.0 * np.clip(a.burden - 0.25, 0, 0.6)
+    margin = -3.6 + 1.1 * (a.status == SELF_EMPLOYED) + 7.0 * np.clip(a.burden - 0.25, 0, 0.35)
     share: Numbers = 1 / (1 + np.exp(-margin))
     return share
 

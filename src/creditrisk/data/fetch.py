@@ -163,13 +163,18 @@ def _unreachable(url: str, error: Exception) -> SourceError:
         extra = _EXTRAS.get(protocol)
         how = f"uv sync --extra {extra}" if extra else f"uv pip install {getattr(error, 'name', None) or 'it'}"
         return SourceError(f"{where}: a package for {protocol}:// is not installed ({error}); add it with: {how}.")
-    if isinstance(error, FileNotFoundError):
+    cause = error.__cause__
+    if isinstance(error, FileNotFoundError) and isinstance(cause, Exception):
+        error = cause  # fsspec says so of every server that does not answer
+    status = getattr(error, "status", None)
+    if isinstance(error, FileNotFoundError) or status in (404, 410):
         return SourceError(f"{where}: there is no such file; check source.url.")
     if isinstance(error, ValueError) and "rotocol" in str(error):
         return SourceError(f"{where}: the protocol {protocol!r} is not known; check source.url.")
     said = str(error).replace(url, where).split("\n", 1)[0]
+    why = f"the server answers {status}" if isinstance(status, int) else f"{type(error).__name__}: {said}"
     return SourceError(
-        f"{where}: cannot be read ({type(error).__name__}: {said}). Check the address and the network, or put the file "
+        f"{where}: cannot be read ({why}). Check the address and the network, or put the file "
         f"into a folder and name that in {MIRROR}."
     )
 

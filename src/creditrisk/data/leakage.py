@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import polars as pl
 
 SUSPECT_AUC = 0.9
@@ -80,7 +81,8 @@ def _groups(values: pl.Series) -> pl.Series:
     number = values.cast(pl.Float64)
     if number.n_unique() <= _BINS * 2:
         return number.cast(pl.String).rename("group")
-    edges = {edge for share in range(1, _BINS) if (edge := number.quantile(share / _BINS)) is not None}
-    zero = (number == 0).cast(pl.Int64)  # nothing at all is often a group of its own: no recovery, no arrears
-    group = number.cut(sorted(edges)).cast(pl.String)
-    return (group + zero.cast(pl.String)).rename("group")
+    edges = [edge for share in range(1, _BINS) if (edge := number.quantile(share / _BINS)) is not None]
+    place = np.searchsorted(np.unique(edges), number.fill_null(0.0).to_numpy(), side="left")
+    # Nothing at all is often a group of its own: no recovery, no arrears.
+    group = pl.Series(place) * 2 + (number == 0).fill_null(False).cast(pl.Int64)
+    return pl.select(pl.when(number.is_not_null()).then(group.cast(pl.String))).to_series().rename("group")

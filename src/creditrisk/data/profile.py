@@ -33,6 +33,8 @@ class Profile:
     numbers: int = 0
     """Rows whose value is a finite number."""
     whole: int = 0
+    nulls: int = 0
+    """Rows in which nothing at all stands."""
     fractions: int = 0
     """Rows with a number written with a decimal point."""
     low: float | None = None
@@ -140,12 +142,14 @@ def _count(frame: pl.LazyFrame, profiles: list[Profile]) -> None:
     typed = [number for one, number in zip(profiles, numbers, strict=True) if one.typed]
     parsed = [number for one, number in zip(profiles, numbers, strict=True) if not one.typed]
     # Two steps, so that a text is made once and not again for each figure.
-    table = frame.select(*texts, *typed).with_columns(parsed)
+    nulls = [pl.col(one.name).is_null().alias(f"null:{place}") for place, one in enumerate(profiles)]
+    table = frame.select(*texts, *typed, *nulls).with_columns(parsed)
     asked: dict[str, pl.Expr] = {}
     for place, one in enumerate(profiles):
         text, number = (pl.col(name) for name in names[place])
         asked |= {
             f"{place}:present": text.count(),
+            f"{place}:nulls": pl.col(f"null:{place}").sum(),
             f"{place}:distinct": text.approx_n_unique(),
             f"{place}:numbers": number.count(),
             f"{place}:whole": (number == number.floor()).sum(),
@@ -158,7 +162,7 @@ def _count(frame: pl.LazyFrame, profiles: list[Profile]) -> None:
             asked[f"{place}:fractions"] = (text.str.contains(".", literal=True) & number.is_not_null()).sum()
     found = table.select(**asked).collect(engine="streaming").row(0, named=True)
     for place, one in enumerate(profiles):
-        for key in ("present", "numbers", "whole", "low", "high", "length", "spaced", "fractions"):
+        for key in ("present", "nulls", "numbers", "whole", "low", "high", "length", "spaced", "fractions"):
             value = found.get(f"{place}:{key}")
             if value is not None:
                 setattr(one, key, value)
@@ -189,7 +193,7 @@ def _exact_distinct(frame: pl.LazyFrame, one: Profile) -> int:
 
 def markers_of(frame: pl.LazyFrame, one: Profile) -> tuple[str, ...]:
     """How missing values are written in a column of many values."""
-    if one.counts or one.typed:
+    if one.counts or one.typed or one.present + one.nulls == one.rows:
         return one.markers
     raw = text_form(pl.col(one.name), one.dtype, one.name).str.strip_chars(SPACE).alias("raw")
     table = frame.select(raw, text_of_column(one.name, one.dtype).alias("text"))

@@ -18,7 +18,7 @@ MAX_COUNTED = 25
 
 _AMOUNT = word_set("amount amnt amt loan credit principal betrag kredit kreditbetrag hoehe montant importe sum")
 _INCOME = word_set("income inc salary wage wages earnings revenue einkommen gehalt revenu ingreso ingresos")
-_PAYMENT = word_set("payment installment instalment annuity emi rate pmt repayment")
+_PAYMENT = word_set("payment installment instalment annuity emi pmt repayment")
 _DEBT = word_set("debt debts balance bal outstanding liabilities expenses obligations")
 _LIMIT = word_set("limit limits creditlimit")
 _VALUE = word_set("value price collateral appraisal property goods")
@@ -77,7 +77,7 @@ def _ratios(numbers: Sequence[Draft], titles: dict[str, str]) -> list[Suggestion
     amounts, incomes = by(_AMOUNT, _INCOME | _LIMIT | _PAYMENT | _DEBT | _TERM), by(_INCOME, frozenset())
     payments, debts = by(_PAYMENT, _INCOME), by(_DEBT, _INCOME | _LIMIT)
     limits, values, terms = by(_LIMIT, _INCOME), by(_VALUE, _INCOME), _of(numbers, plain=False)(_TERM, _INCOME)
-    pairs = [(a, b) for above in (amounts, payments, debts) for a in above[:3] for b in incomes[:2]]
+    pairs = [(a, b) for above in (amounts, payments, debts) for a in above[:2] for b in incomes[:2]]
     pairs += [(a, b) for a in amounts[:2] for b in terms[:1]]
     pairs += [(a, b) for a in debts[:2] for b in limits[:1]] + [(a, b) for a in amounts[:1] for b in values[:2]]
     unique = list(dict.fromkeys((a, b) for a, b in pairs if a != b))[:MAX_RATIOS]
@@ -101,14 +101,15 @@ def _of(numbers: Sequence[Draft], plain: bool = True) -> Callable[[frozenset[str
 
 
 def _ratio(above: str, below: str, titles: dict[str, str]) -> Suggestion:
-    what = f"{titles[above]} for each unit of {titles[below]}"
+    of = titles[below][:1].lower() + titles[below][1:]
+    what = f"{titles[above]} for each unit of {of}"
     return Suggestion(
         name=f"{above}_to_{below}",
         sql=f"{above} / NULLIF({below}, 0)",
         title=what,
-        high=f"{titles[above]} is high in relation to {titles[below]}",
-        low=f"{titles[above]} is low in relation to {titles[below]}",
-        missing=f"The relation of {titles[above]} to {titles[below]} is not known",
+        high=f"{titles[above]} is high in relation to {of}",
+        low=f"{titles[above]} is low in relation to {of}",
+        missing=f"The relation of {titles[above].lower()} to {of} is not known",
     )
 
 

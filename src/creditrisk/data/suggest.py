@@ -35,7 +35,9 @@ FREE_TEXT = 40
 """Mean characters from which a column of mostly different values is free text."""
 _NUMBER_SHARE = 0.999
 """Share of values that must be numbers: the others would put their rows into quarantine."""
-_CODES = frozenset({-1.0, 96.0, 97.0, 98.0, 99.0})
+_NINES = {float(digit * length) for digit in "98" for length in range(2, 11)}
+_CODES = frozenset({-1.0, -9.0, -8.0, 96.0, 97.0, 98.0} | _NINES | {-value for value in _NINES})
+"""Numbers that people write where there is no number."""
 _TRUTH = ({"true", "false"}, {"yes", "no"}, {"y", "n"}, {"t", "f"})
 
 
@@ -133,7 +135,7 @@ def _number(table: Table, one: Profile, draft: Draft) -> bool:
         draft.notes.append(f"the texts {', '.join(repr(w) for w in words[:5])} among the numbers count as missing")
     sentinels = [] if strip else _sentinels(table, one, draft)
     _missing(table, one, draft, [*words, *sentinels])
-    low, high = _limits(table, one, sentinels, bool(strip))
+    low, high = _limits(table, one, bool(strip))
     if low is not None and high is not None:
         draft.keys |= {"min": low, "max": high, "out_of_range": "clip"}
     return True
@@ -162,47 +164,44 @@ def _is_count(one: Profile) -> bool:
 
 def _sentinels(table: Table, one: Profile, draft: Draft) -> list[str]:
     """Numbers that stand for something else: -999 among amounts, 98 and 99 among counts."""
-    number = number_of_column(one.name, one.dtype)
-    top = table.frame.select(number.alias("value")).drop_nulls()
-    counts = dict(top.group_by("value").len().filter(pl.col("len") > 1).collect(engine="streaming").iter_rows())
-    nines = [value for value in counts if value.is_integer() and set(str(abs(int(value)))) in ({"9"}, {"8"})]
-    candidates = {v for v in nines if abs(v) >= 99 or v < 0} | {
-        v for v in (-1.0, 96.0, 97.0, 98.0, 99.0) if v in counts
-    }
-    rest = top.filter(~pl.col("value").is_in(sorted(candidates)))
-    low, high = rest.select(pl.col("value").min().alias("low"), pl.col("value").max().alias("high")).collect().row(0)
+    if one.low not in _CODES and one.high not in _CODES:  # a code of that kind lies beyond all other values
+        return []
+    number = pl.col("value")
+    column = table.frame.select(number_of_column(one.name, one.dtype).alias("value"))
+    counted = column.filter(number.is_in(sorted(_CODES))).group_by("value").len().collect(engine="streaming")
+    counts: dict[float, int] = dict(counted.iter_rows())
+    rest = column.filter(~number.is_in(sorted(_CODES)))
+    low, high = rest.select(number.min().alias("low"), number.max().alias("high")).collect(engine="streaming").row(0)
     if low is None:
         return []
-    found = []
-    for value in sorted(candidates):
-        below = value < 0 <= low and value != -1.0
-        above = value > max(2 * high, 45) and counts[value] >= 2
-        if below or above:
-            found.append(value)
-        elif value == -1.0 and low >= 0:
-            draft.notes.append(
-                f"-1 ({counts[value]:,} rows) may stand for something; if it does, list it under missing"
-            )
+    found = [value for value, count in sorted(counts.items()) if count > 1 and _is_code(value, low, high)]
+    if one.low == -1.0 and counts[-1.0] > 1 and low >= 0:
+        draft.notes.append(f"-1 ({counts[-1.0]:,} rows) may be a code; if it is one, list it under missing")
     if found:
-        listed = ", ".join(f"{v:g} ({counts[v]:,} rows)" for v in found)
-        draft.notes.append(f"{listed} counts as missing: it lies far from the other values ({low:g} to {high:g})")
+        listed = ", ".join(f"{value:g} ({counts[value]:,} rows)" for value in found)
+        draft.notes.append(f"missing is taken to be meant by {listed}, far from the other values ({low:g} to {high:g})")
+        one.low, one.high = low, high
     return [f"{value:.0f}" for value in found]
 
 
-def _limits(table: Table, one: Profile, sentinels: Sequence[str], stripped: bool) -> tuple[float | None, float | None]:
+def _is_code(value: float, low: float, high: float) -> bool:
+    """Whether a number lies too far from the others (low to high) to be one of them."""
+    return value < 0 <= low and value != -1.0 if value < low else value > max(2 * high, 45)
+
+
+def _limits(table: Table, one: Profile, stripped: bool) -> tuple[float | None, float | None]:
     """A generous range: ten times what was seen, and no negative value where none was."""
-    text = text_of_column(one.name, one.dtype)
-    number = stripped_number(text) if stripped else number_of_column(one.name, one.dtype)
-    seen = table.frame.select(number.alias("value")).drop_nulls()
-    if sentinels:
-        seen = seen.filter(~pl.col("value").is_in([float(value) for value in sentinels]))
-    low, high = seen.select(pl.col("value").min().alias("low"), pl.col("value").max().alias("high")).collect().row(0)
-    if low is None:
+    low, high = one.low, one.high
+    if stripped:
+        number = stripped_number(text_of_column(one.name, one.dtype))
+        seen = table.frame.select(number.min().alias("low"), number.max().alias("high"))
+        low, high = seen.collect(engine="streaming").row(0)
+    if low is None or high is None:
         return None, None
     if naming.is_age(one.name) and low >= 0 and high <= 120:
         return 0, 120
     reach = _round_up(10 * max(abs(low), abs(high), 1.0))
-    return (0 if low >= 0 else -reach), (reach if high > 0 else 0 if low < 0 else reach)
+    return (0 if low >= 0 else -reach), reach
 
 
 def _round_up(value: float) -> float:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from creditrisk import __version__
 from creditrisk.contract import ID, Contract
+from creditrisk.data.simulate import oracle_auc
 from creditrisk.model.family import TrainingData
 from creditrisk.model.reference import shares
 from creditrisk.model.scorer import Scorer
@@ -40,7 +41,8 @@ def evaluate_model(stage: Stage) -> str:
     pd = scorer.calibrator.pd_vector(margin)
     score = scorer.policy.score_vector(scorer.calibrator.log_odds_vector(margin)).astype(np.float64)
     evaluation = evaluate(data.y, pd, data.weight, stage.params.evaluation, stage.params.seed)
-    oracle = oracle_auc(stage.tables / "raw" / "truth.parquet", test, data)
+    truth = stage.tables / "raw" / "truth.parquet"
+    oracle = oracle_auc(truth, test[ID], data.y) if truth.is_file() else None
     train_auc = _auc_on(folder / "train.parquet", scorer)
     impacts = adverse_impact(
         test.select(contract.protected),
@@ -82,16 +84,6 @@ def evaluate_model(stage: Stage) -> str:
     )
     write_report(stage.artifacts / "report.html", context)
     return _line(evaluation, oracle)
-
-
-def oracle_auc(path: Path, test: pl.DataFrame, data: TrainingData) -> float | None:
-    """AUC of the simulation's true PD on the test rows; None for a portfolio whose truth nobody knows."""
-    if not path.is_file():
-        return None
-    truth = pl.read_parquet(path)
-    key, value = truth.columns[0], truth.columns[1]
-    joined = test.select(ID).join(truth.unique(key), left_on=ID, right_on=key, how="left", maintain_order="left")
-    return _auc(data, joined[value].to_numpy())
 
 
 def _auc_on(path: Path, scorer: Scorer) -> float:

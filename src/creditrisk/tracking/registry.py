@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from creditrisk.errors import BundleError, LedgerError, TrackingError
 from creditrisk.model.bundle import verify
@@ -249,13 +251,24 @@ def fetch(project: Project, version: Version, into: Path) -> Path:
     with connected(project) as client:
         # Not models:/NAME/VERSION: MLflow looks that up in the store of the whole process, which need not be this one.
         address = client.get_model_version_download_uri(version.model, version.version)
-        try:
-            found = mlflow.artifacts.download_artifacts(
-                artifact_uri=address, dst_path=str(into), tracking_uri=uri, registry_uri=uri
-            )
-        except OSError as error:
+        place = local_place(project, address)
+        if place is not None and not place.is_dir():
             raise TrackingError(
-                f"tracking store {shown(uri)}: the files of version {version.version} of {version.model} cannot "
-                f"be read ({error.strerror or error}). Were they moved? main.py run registers the bundle again."
-            ) from None
+                f"tracking store {shown(uri)}: the files of version {version.version} of {version.model} are gone: "
+                f"{place} does not exist. Put them back from a copy, or delete the version in MLflow and run again."
+            )
+        found = mlflow.artifacts.download_artifacts(
+            artifact_uri=place.as_uri() if place else address, dst_path=str(into), tracking_uri=uri, registry_uri=uri
+        )
     return Path(found)
+
+
+def local_place(project: Project, address: str) -> Path | None:
+    """The folder behind an address of this machine, None for another; that of a project that was moved is followed."""
+    parts = urlsplit(address)
+    if parts.scheme not in ("", "file"):
+        return None
+    place = Path(url2pathname(parts.path))
+    _, own, below = place.as_posix().rpartition("/3.experiments/mlruns/")
+    moved = project.experiments / "mlruns" / below
+    return moved if own and not place.is_dir() and moved.is_dir() else place

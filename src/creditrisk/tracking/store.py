@@ -163,11 +163,6 @@ def sentences(uri: str) -> Iterator[None]:
         raise
 
 
-def is_absent(error: Exception) -> bool:
-    """Whether MLflow says that what was asked for does not exist."""
-    return getattr(error, "error_code", None) in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND")
-
-
 def _sentence(uri: str, error: Any) -> str:
     where, text = f"tracking store {shown(uri)}", str(error)
     small = text.lower()

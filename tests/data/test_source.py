@@ -1,0 +1,227 @@
+"""Sources of every kind to one raw table."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import resource
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from creditrisk.contract import Contract, Format
+from creditrisk.data.local import inspect
+from creditrisk.data.source import BROKEN, RawReport, materialise, number_rows, scan
+from creditrisk.errors import SourceError
+
+TABLE = pl.DataFrame({"id": ["1", "2", "3"], "amount": ["10", "20.5", None], "note": ["a", "b, c", "é"]})
+CSV = TABLE.write_csv().encode()
+
+
+def contract(**source: Any) -> Contract:
+    return Contract.model_validate(
+        {
+            "name": "small",
+            "title": "Small",
+            "source": source,
+            "target": {"column": "note", "bad": ["a"], "good": ["b"]},
+            "columns": {"id": {"type": "text"}},
+        }
+    )
+
+
+def make(tmp_path: Path, **source: Any) -> RawReport:
+    out = tmp_path / "out"
+    return materialise(contract(**source), out / "raw.parquet", out / "broken.parquet", tmp_path, tmp_path / "cache")
+
+
+def excel(*sheets: tuple[str, list[list[str | float]]]) -> bytes:
+    """A minimal workbook."""
+    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    relations = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    package = "http://schemas.openxmlformats.org/package/2006"
+    book, links, kinds, parts = "", "", "", {}
+    for number, (name, lines) in enumerate(sheets, start=1):
+        book += f'<sheet name="{name}" sheetId="{number}" r:id="rId{number}"/>'
+        links += f'<Relationship Id="rId{number}" Type="{relations}/worksheet" Target="worksheets/sheet{number}.xml"/>'
+        kind = "application/vnd.openxmlformats-officedocument.spreadsheetml"
+        kinds += f'<Override PartName="/xl/worksheets/sheet{number}.xml" ContentType="{kind}.worksheet+xml"/>'
+        body = ""
+        for at, line in enumerate(lines, start=1):
+            row = ""
+            for place, value in enumerate(line):
+                cell = f"{chr(65 + place)}{at}"
+                if isinstance(value, str):
+                    row += f'<c r="{cell}" t="inlineStr"><is><t>{value}</t></is></c>'
+                else:
+                    row += f'<c r="{cell}"><v>{value}</v></c>'
+            body += f'<row r="{at}">{row}</row>'
+        parts[f"xl/worksheets/sheet{number}.xml"] = (
+            f'<worksheet xmlns="{main}"><sheetData>{body}</sheetData></worksheet>'
+        )
+    parts["xl/workbook.xml"] = f'<workbook xmlns="{main}" xmlns:r="{relations}"><sheets>{book}</sheets></workbook>'
+    parts["xl/_rels/workbook.xml.rels"] = f'<Relationships xmlns="{package}/relationships">{links}</Relationships>'
+    parts["_rels/.rels"] = (
+        f'<Relationships xmlns="{package}/relationships"><Relationship Id="r" Type="{relations}/officeDocument" '
+        'Target="xl/workbook.xml"/></Relationships>'
+    )
+    parts["[Content_Types].xml"] = (
+        f'<Types xmlns="{package}/content-types"><Default Extension="xml" ContentType="application/xml"/>'
+        f"{kinds}</Types>"
+    )
+    return zipped(**{name: text.encode() for name, text in parts.items()})
+
+
+def zipped(**members: bytes) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return out.getvalue()
+
+
+def parquet() -> bytes:
+    out = io.BytesIO()
+    TABLE.write_parquet(out)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "layout"),
+    [
+        ("t.csv", CSV, {}),
+        ("t.csv.gz", gzip.compress(CSV), {}),
+        ("t.data", gzip.compress(CSV), {}),
+        ("t.zip", zipped(**{"in/t.csv": CSV}), {}),
+        ("t.zip", zipped(**{"t.csv": CSV, "readme.txt": b"x"}), {"member": "t.csv"}),
+        ("t.txt", CSV.replace(b'"b, c"', b"b, c").replace(b",", b";").replace(b"b; c", b"b, c"), {"separator": ";"}),
+        ("t.csv", CSV.decode().encode("latin-1"), {"encoding": "latin-1"}),
+        ("t.parquet", parquet(), {}),
+        ("t.bin", parquet(), {}),
+        ("t.parquet.gz", gzip.compress(parquet()), {}),
+        ("t.zip", zipped(**{"t.parquet": parquet()}), {}),
+    ],
+)
+def test_every_form_gives_the_same_table(name: str, content: bytes, layout: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    report = make(tmp_path, url=name, format=layout)
+    assert (report.rows, report.columns, report.broken, report.origin) == (3, 3, 0, name)
+    assert pl.read_parquet(tmp_path / "out" / "raw.parquet").equals(TABLE)
+    assert scan(tmp_path / name, Format.model_validate(layout)).collect().equals(TABLE)
+
+
+def test_excel_keeps_its_types_and_sheets_are_chosen_by_name(tmp_path: Path) -> None:
+    first: list[list[str | float]] = [["id", "amount"], ["x", 1.5], ["y", 2]]
+    (tmp_path / "t.xlsx").write_bytes(excel(("one", first), ("two", [["other"], ["z"]])))
+    assert scan(tmp_path / "t.xlsx").collect().rows() == [("x", 1.5), ("y", 2.0)]
+    assert scan(tmp_path / "t.xlsx", Format(sheet="two")).collect().columns == ["other"]
+    with pytest.raises(SourceError, match=r"no sheet 'tow'\. Did you mean 'two'\? It has: one, two"):
+        scan(tmp_path / "t.xlsx", Format(sheet="tow"))
+    (tmp_path / "e.xlsx").write_bytes(excel(("one", [])))
+    with pytest.raises(SourceError, match="it is empty"):
+        scan(tmp_path / "e.xlsx")
+
+
+def test_a_lazy_csv_takes_projections_filters_and_limits(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes(CSV)
+    table = scan(tmp_path / "t.csv")
+    assert table.select(pl.len()).collect().item() == 3
+    assert table.filter(pl.col("id") > "1").select("note").collect().rows() == [("b, c",), ("é",)]
+    assert table.head(2).collect().height == 2
+    assert table.with_row_index("row", offset=1).select("row").collect()["row"].to_list() == [1, 2, 3]
+    assert sum(batch.height for batch in table.collect_batches(maintain_order=True)) == 3
+
+
+def test_broken_lines_are_set_aside_with_row_text_and_rule(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes(b'a,b\n1,2\n3\n"4",5\n6,7,8\n9,0\n')
+    report = make(tmp_path, url="t.csv")
+    assert (report.rows, report.broken) == (3, 2)
+    raw, broken = (pl.read_parquet(tmp_path / "out" / f"{name}.parquet") for name in ("raw", "broken"))
+    assert raw.rows() == [("1", "2"), ("4", "5"), ("9", "0")]
+    assert broken.columns == ["row", "column", "value", "rule", "expected"]
+    assert broken.rows() == [
+        (2, None, "3", "broken line", "2 fields as in the header, found 1 (line 3)"),
+        (4, None, "6,7,8", "broken line", "2 fields as in the header, found 3 (line 5)"),
+    ]
+    assert number_rows(raw.lazy(), broken).collect()["_row"].to_list() == [1, 3, 5]
+    assert number_rows(raw.lazy(), broken.clear()).collect()["_row"].to_list() == [1, 2, 3]
+
+
+def test_scan_stops_at_a_broken_line_or_marks_it(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes(b"a,b\n1,2\n3\n4,5\n")
+    with pytest.raises(
+        SourceError, match=r"t\.csv, row 2: a broken line: expected 2 fields .* found 1 \(line 3\): '3'"
+    ):
+        scan(tmp_path / "t.csv").collect()
+    marked = scan(tmp_path / "t.csv", broken="mark").collect()
+    assert marked["a"].to_list() == ["1", None, "4"]
+    assert [row is not None for row in marked[BROKEN]] == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "layout", "expected"),
+    [
+        ("t.csv", b"", {}, "the file is empty"),
+        ("t.csv", b"a,b\n", {}, "no row that can be read"),
+        ("t.csv", b"a,b\n1\n", {}, "no row that can be read"),
+        ("t.csv.gz", gzip.compress(CSV)[:-9], {}, "cannot be unpacked"),
+        ("t.csv.gz", gzip.compress(b""), {}, "the file is empty"),
+        ("t.zip", zipped(**{"a.csv": CSV, "b.csv": CSV}), {}, "the archive holds 2 files; name one .*a.csv, b.csv"),
+        ("t.zip", zipped(**{"a.csv": CSV}), {"member": "b.csv"}, "no member 'b.csv'. Did you mean 'a.csv'"),
+        ("t.zip", zipped(**{"a.csv": CSV})[:60], {}, "cannot be unpacked"),
+        ("t.csv", CSV, {"member": "a.csv"}, "the file is no zip archive"),
+        ("t.parquet", parquet()[:-20], {}, "cannot be read as parquet"),
+        ("t.parquet", CSV, {"kind": "parquet"}, "kind says parquet, but the file begins with"),
+        ("t.csv", parquet(), {"kind": "csv"}, "kind says csv, but the file begins with"),
+        ("t.xlsx", b"no workbook", {}, "cannot be read as excel"),
+    ],
+)
+def test_what_cannot_be_read_is_a_sentence_and_leaves_nothing(
+    name: str, content: bytes, layout: dict[str, str], expected: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(SourceError, match=expected) as caught:
+        make(tmp_path, url=name, format=layout)
+    assert name in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_folder_is_no_table(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="a folder; expected the file of a table"):
+        inspect(tmp_path, Format())
+
+
+@contextmanager
+def little_space(size: int) -> Iterator[None]:
+    """Files of this process end here, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("source", [{"url": "t.csv"}, {"simulated": {"rows": 3_000}}])
+def test_a_full_disk_leaves_the_former_table(source: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,b\n" + "".join(f"{n},{n * n}\n" for n in range(20_000)))
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "raw.parquet").write_bytes(b"former")
+    with little_space(20_000), pytest.raises(SourceError, match=r"cannot be written.*Is the disk full"):
+        make(tmp_path, **source)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["raw.parquet"]
+    assert (tmp_path / "out" / "raw.parquet").read_bytes() == b"former"
+
+
+def test_a_simulation_is_a_source_like_another(tmp_path: Path) -> None:
+    report = make(tmp_path, simulated={"rows": 500})
+    assert report.rows == 500
+    assert report.simulation is not None
+    assert pl.read_parquet(tmp_path / "out" / "raw.parquet").height == 500
+    assert pl.read_parquet(tmp_path / "out" / "broken.parquet").is_empty()
