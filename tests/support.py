@@ -124,7 +124,7 @@ class Checkout:
         return subprocess.run(
             command,
             cwd=self.root / folder,
-            env=keep | {"PATH": path, "PYTHONWARNINGS": "default"} | environment,
+            env=keep | {"PATH": path} | environment,
             capture_output=True,
             text=True,
             check=False,

@@ -55,12 +55,16 @@ def build_parser() -> Parser:
     }.items():
         sub = commands.add_parser(name, help=text, description=text, parents=[_common(argparse.SUPPRESS), version])
         sub.set_defaults(command=f"registry:command_{name.replace('-', '_')}")
+        if name == "promote":
+            text = "put the champion alias where the ledger says, after an alarm"
+            sub.add_argument("--restore", action="store_true", help=text)
     rollback = add("rollback", "registry:command_rollback", "make the former champion champion again")
     rollback.add_argument("--reason", default="", help="why, for the ledger")
     rollback.add_argument(
         "--force", action="store_true", help="even where it fails today's thresholds; the ledger says so"
     )
-    add("history", "registry:command_history", "the ledger of promotions")
+    history = add("history", "registry:command_history", "the ledger of promotions")
+    history.add_argument("--verify", action="store_true", help="check every hash, and that the registry agrees")
     add("status", "registry:command_status", "portfolio, champion, data and what is stale")
     page = add("mlflow", "registry:command_mlflow", "open MLflow's page on the tracked runs")
     page.add_argument("--port", type=int, default=5000)

@@ -37,8 +37,15 @@ def command_test_model(context: Context, arguments: Namespace) -> None:
 
 def command_promote(context: Context, arguments: Namespace) -> None:
     """Make a version champion if it passes both tests."""
-    from creditrisk.tracking.promotion import promote
+    from creditrisk.tracking.promotion import promote, restore
 
+    if arguments.restore:
+        found = restore(context.project, context.params(arguments.portfolio))
+        number = found.champion.version if found.champion else None
+        context.show(
+            {"model": found.model, "champion": number}, [("champion", f"version {number}, as the ledger says")]
+        )
+        return
     outcome = promote(context.project, context.params(arguments.portfolio), arguments.version, who="main.py promote")
     context.show(outcome.to_json(), [("result", outcome.summary)])
 
@@ -54,8 +61,12 @@ def command_rollback(context: Context, arguments: Namespace) -> None:
 
 def command_history(context: Context, arguments: Namespace) -> None:
     """The ledger, every hash checked."""
-    from creditrisk.tracking.promotion import history
+    from creditrisk.tracking.promotion import history, verify_history
 
+    if arguments.verify:
+        count = verify_history(context.project, context.params(arguments.portfolio))
+        context.show({"rows": count, "whole": True}, [("ledger", f"{count} rows, every hash right, registry agrees")])
+        return
     rows = history(context.project, context.params(arguments.portfolio))
     shown = [
         (

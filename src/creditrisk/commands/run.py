@@ -50,33 +50,32 @@ def reproduce(context: Context) -> None:
     project = context.project
     _prepare_dvc(project)
     faults: list[str] = []
-    stage, began = "", time.monotonic()
+    stage, began, code = "", time.monotonic(), 0
     for line in _lines_of([sys.executable, "-m", "dvc", "repro"], project.pipeline):
-        if match := re.match(r"Running stage '([^']+)'|Stage '([^']+)' (?:didn't change|is cached)", line):
+        if isinstance(line, int):
+            code = line
+        elif match := _STAGE.match(line):
             stage, began = match[1] or match[2], time.monotonic()
             if match[2]:
                 _progress(context, stage, "unchanged" if "didn't" in line else "from the run cache")
         elif line.startswith("error: "):
             faults.append(line.removeprefix("error: "))
-        elif line.startswith("ERROR: ") and not re.search(r"exited with \d+|failed to reproduce '[^']+'$", line):
-            faults.append(line.removeprefix("ERROR: "))
-        elif (
-            stage
-            and not line.startswith((">", "Updating", "Generating", "To track", "\t", "Use `dvc", "Data and"))
-            and line.strip()
-        ):
-            if _is_result(line):
-                _progress(context, stage, line, time.monotonic() - began)
-            elif faults:
-                faults.append(line)
-            else:
-                context.say(f"      {line}")
-    if faults:
-        raise DataError("\n".join(faults))
+        elif line.startswith("ERROR: "):
+            if not re.search(r"exited with \d+$", line):
+                faults.append(line.removeprefix("ERROR: "))
+        elif _RESULT.match(line):
+            _progress(context, stage, line, time.monotonic() - began)
+        elif faults and line.strip():
+            faults.append(line)
+        elif line.strip() and not line.startswith(_DVC_HINTS):
+            context.say(f"      {line}")
+    if code:
+        raise DataError("\n".join(faults) or f"dvc repro ended with exit code {code}; its output stands above.")
 
 
-def _is_result(line: str) -> bool:
-    return bool(re.match(r"(raw|clean|characteristics|split \([\w-]+\)|model|test|registered): ", line))
+_STAGE = re.compile(r"Running stage '([^']+)'|Stage '([^']+)' (?:didn't change|is cached)")
+_RESULT = re.compile(r"(raw|clean|characteristics|split \([\w-]+\)|model|test|registered): ")
+_DVC_HINTS = (">", "Updating", "Generating", "To track", "To enable", "\t", "Use `dvc", "Data and")
 
 
 def _progress(context: Context, stage: str, text: str, seconds: float | None = None) -> None:
@@ -85,7 +84,8 @@ def _progress(context: Context, stage: str, text: str, seconds: float | None = N
     context.say(f"{number}/{len(STAGES)} {stage:<16} {text}{took}")
 
 
-def _lines_of(command: list[str], folder: Path) -> Iterator[str]:
+def _lines_of(command: list[str], folder: Path) -> Iterator[str | int]:
+    """What a command prints, line by line, and in the end its exit code."""
     # DVC starts `python`, which must be this interpreter even where its environment is not activated.
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     process = subprocess.Popen(
@@ -100,8 +100,7 @@ def _lines_of(command: list[str], folder: Path) -> Iterator[str]:
     assert process.stdout is not None
     for line in process.stdout:
         yield line.rstrip("\n")
-    if process.wait() and process.returncode != 0:
-        yield f"ERROR: dvc repro ended with exit code {process.returncode}; its output stands above."
+    yield process.wait()
 
 
 def _prepare_dvc(project: Project) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from creditrisk.commands.context import Context
+from creditrisk.data.delimited import BROKEN
 from creditrisk.data.source import scan
 from creditrisk.errors import DataError
 from creditrisk.model.scorer import Scorer
@@ -55,19 +56,21 @@ def score_file(scorer: Scorer, table: Path, out: Path) -> Counter[str]:
 
     The file appears when it is complete. Columns: ``row`` (1-based), the contract's id columns, then the answers.
     """
-    raw = scan(table, scorer.contract.source.format)
+    # The contract says how its own source is written; this table may be of another kind.
+    layout = scorer.contract.source.format.model_copy(update={"kind": "auto", "member": None, "sheet": None})
+    raw = scan(table, layout, broken="mark")
     verdicts: Counter[str] = Counter()
     draft = out.with_name(f".{out.name}.{os.getpid()}")
-    total = table.stat().st_size
+    total = raw.select(pl.len()).collect().item() if table.suffix == ".parquet" else None
     try:
-        with bar(f"scoring {table.name}", None) as shown:
+        with bar(f"scoring {table.name}", total) as shown:
             frames = _answers(scorer, raw, verdicts, shown)
             _write(frames, draft, out.suffix)
         draft.replace(out)
     finally:
         draft.unlink(missing_ok=True)
     if not verdicts:
-        raise DataError(f"{table}: no rows to score ({total:,} bytes); nothing was written.")
+        raise DataError(f"{table}: no rows to score; nothing was written.")
     return verdicts
 
 
@@ -78,10 +81,21 @@ def _answers(scorer: Scorer, raw: pl.LazyFrame, verdicts: Counter[str], shown: B
         kept = [name for name in identifiers if name in piece.columns]
         rows = pl.Series("row", range(start, start + piece.height), dtype=pl.Int64)
         start += piece.height
+        answers = _mark_broken(piece, answers)
         for verdict, count in answers["verdict"].value_counts().iter_rows():
             verdicts[_rule(verdict)] += count
         shown.advance(piece.height, "rows")
         yield pl.DataFrame([rows]).hstack(piece.select(kept)).hstack(answers)
+
+
+def _mark_broken(piece: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
+    """Give a line that could not be read a verdict of its own, and no answer."""
+    broken = piece[BROKEN]
+    if broken.null_count() == broken.len():
+        return answers
+    whole = pl.lit(broken.is_null())
+    kept = answers.with_columns(pl.when(whole).then(pl.all()))
+    return kept.with_columns(pl.col("verdict").fill_null(pl.lit("broken line: ") + pl.lit(broken)))
 
 
 def _rule(verdict: str) -> str:

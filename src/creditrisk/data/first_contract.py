@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 
 from creditrisk.contract import Format
+from creditrisk.data.draft import Draft
 from creditrisk.data.ratios import Suggestion
-from creditrisk.data.suggest import Draft
 
 WIDTH = 110
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_]*(?:[ ./+-][A-Za-z0-9_]+)*")

@@ -18,6 +18,7 @@ import polars as pl
 from creditrisk.contract import Contract, Format
 from creditrisk.data import naming
 from creditrisk.data.delimited import BROKEN, BROKEN_TEXT
+from creditrisk.data.draft import Draft
 from creditrisk.data.first_contract import contract_text
 from creditrisk.data.outcome import Outcome, bad_rows, settle_outcome
 from creditrisk.data.profile import Profile, Table, profile
@@ -25,7 +26,7 @@ from creditrisk.data.ratios import suggest_characteristics
 from creditrisk.data.roles import mark_identifiers, mark_leakage, mark_repeated
 from creditrisk.data.sniff import sniff
 from creditrisk.data.source import scan
-from creditrisk.data.suggest import Draft, suggest
+from creditrisk.data.suggest import suggest
 from creditrisk.errors import ContractError, DataError, SourceError, nearest
 
 

@@ -54,7 +54,9 @@ _PERSONAL = word_set(
 _ID = word_set("id ids no nr num number key ref reference index idx unnamed uuid guid rowid row recordid")
 _CUSTOMER = word_set("customer client borrower applicant member person user household kunde cliente cust")
 _CODE = word_set("code type class category cat zip zipcode postal postcode plz region branch product kind grade")
-_WHEN_APPLIED = word_set("application applied issue issued origination originated booked disbursed funded opened")
+_WHEN_APPLIED = word_set(
+    "application applied issue issued origination originated booked disbursed funded opened antrag solicitud"
+)
 
 _LATER = {
     "recovery recoveries recovered": "recovery after default",

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from creditrisk.contract import APPLICATION_DATE
+from creditrisk.data.draft import Draft
 from creditrisk.data.naming import tokens, unused, word_set
-from creditrisk.data.suggest import Draft
 
 MAX_RATIOS = 8
 MAX_COUNTED = 25

@@ -6,10 +6,10 @@ import polars as pl
 
 from creditrisk.data import naming
 from creditrisk.data.dates import date_format
+from creditrisk.data.draft import Draft
 from creditrisk.data.leakage import gives_away, is_suspect, single_auc
 from creditrisk.data.profile import Profile, Table, number_of_column, text_of_column
 from creditrisk.data.rules import number_of
-from creditrisk.data.suggest import Draft
 from creditrisk.errors import DataError
 
 
