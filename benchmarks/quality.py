@@ -52,7 +52,8 @@ def unrestricted(contract: Contract) -> Contract:
         for raw, c in contract.columns.items()
     }
     characteristics = {n: c.model_copy(update={"monotone": None}) for n, c in contract.characteristics.items()}
-    return Contract(**(dict(contract) | {"columns": columns, "characteristics": characteristics}))
+    fields = {name: getattr(contract, name) for name in Contract.model_fields}
+    return Contract(**(fields | {"columns": columns, "characteristics": characteristics}))
 
 
 def load(project: Project, portfolio: str, variant: str) -> tuple[TrainingData, pl.Series | None]:

@@ -1,6 +1,7 @@
 """Curves, pictures and the files of both."""
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 from xml.etree import ElementTree
@@ -73,7 +74,15 @@ def test_pictures_have_words_axes_and_are_the_same_again() -> None:
         assert axes.get_ylabel()
         assert one.svg() == two.svg()
     assert first[0].png(50).startswith(b"\x89PNG")
-    assert "matplotlib.pyplot" not in sys.modules
+
+
+def test_pictures_keep_no_global_state() -> None:
+    code = (
+        "import sys, numpy as np; from creditrisk.validation.plots import draw;"
+        "draw(np.repeat([0.0, 1.0], 20), np.linspace(0.1, 0.9, 40)); assert 'matplotlib.pyplot' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("pd", [np.full(40, 0.25), np.repeat([0.0, 1.0], [30, 10])])

@@ -7,7 +7,8 @@ import json
 import os
 import re
 import tempfile
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import unquote, urlsplit
@@ -116,8 +117,7 @@ def _download(url: str, cache: Path, stated: str | None) -> Path:
 def _copy(url: str, file: IO[bytes]) -> str:
     """Copy an address's bytes into a file and return their digest."""
     digest, count = hashlib.sha256(), 0
-    stream, size = _opened(url)
-    with closing(stream), bar(f"fetching {_file_name(url)}", size) as progress:
+    with _opened(url) as (stream, size), bar(f"fetching {_file_name(url)}", size) as progress:
         while piece := _read(stream, url):
             file.write(piece)
             digest.update(piece)
@@ -128,7 +128,8 @@ def _copy(url: str, file: IO[bytes]) -> str:
     return digest.hexdigest()
 
 
-def _opened(url: str) -> tuple[IO[bytes], int | None]:
+@contextmanager
+def _opened(url: str) -> Iterator[tuple[IO[bytes], int | None]]:
     """An open stream and its size, where the server says it."""
     from fsspec.core import url_to_fs
 
@@ -139,7 +140,8 @@ def _opened(url: str) -> tuple[IO[bytes], int | None]:
         stream = files.open(path, "rb", **({"block_size": 0} if web else {}))  # 0: one request, no seeking
     except Exception as error:  # each protocol has errors of its own
         raise _unreachable(url, error) from None
-    return stream, int(size) if size else None
+    with closing(stream):  # and `files` stays alive: an archive closes with its file system
+        yield stream, int(size) if size else None
 
 
 def _web_options() -> dict[str, Any]:
