@@ -1,7 +1,6 @@
 """Stage 7 of the pipeline; the work is in creditrisk.pipeline.register_model."""
 
 from creditrisk.pipeline.register_model import register_model
-
 from creditrisk.pipeline.stage import run
 
 if __name__ == "__main__":

@@ -130,7 +130,7 @@ class EvaluationParams(Frozen):
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
 
 
-class ReadinessParams(Frozen):
+class GatesParams(Frozen):
     """Gates of the readiness tests. Thresholds hold for the confidence bound on the unfavourable side."""
 
     mode: Literal["champion", "threshold"] = "champion"
@@ -173,5 +173,5 @@ class Params(Frozen):
     calibration: CalibrationParams = CalibrationParams()
     policy: PolicyParams = PolicyParams()
     evaluation: EvaluationParams = EvaluationParams()
-    readiness: ReadinessParams = ReadinessParams()
+    gates: GatesParams = GatesParams()
     registry: RegistryParams = RegistryParams()

@@ -58,7 +58,7 @@ ROWS: dict[str, tuple[Callable[[Checkout], None], tuple[str, ...]]] = {
     "model": (params("model", monotone=False), ("train_model", "evaluate_model", "register_model")),
     "policy": (params("policy", pdo=40), ("train_model", "evaluate_model", "register_model")),
     "evaluation": (params("evaluation", bootstrap=60), ("evaluate_model", "register_model")),
-    "readiness": (params("readiness", min_auc=0.55), ()),
+    "gates": (params("gates", min_auc=0.55), ()),
 }
 
 

@@ -44,7 +44,7 @@ def test_performance_names_every_gate(finished: Checkout) -> None:
 
 
 def test_a_refusal_is_a_result(checkout: Checkout) -> None:
-    checkout.params(lambda params: params["readiness"].update(min_auc=0.99))
+    checkout.params(lambda params: params["gates"].update(min_auc=0.99))
     code, out, _ = script(checkout, "performance", "--json")
     found = json.loads(out)
     assert code == 0

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from creditrisk.params import EvaluationParams, ReadinessParams
+from creditrisk.params import EvaluationParams, GatesParams
 from creditrisk.tracking.gates import (
     Gate,
     Side,
@@ -20,7 +20,7 @@ from creditrisk.validation.comparison import Comparison, compare
 from creditrisk.validation.metrics import Evaluation, Figure, evaluate
 
 FEW = EvaluationParams(bootstrap=50)
-LIMITS = ReadinessParams()
+LIMITS = GatesParams()
 FINE = Figure(1.0, 1.0, 1.0)
 
 

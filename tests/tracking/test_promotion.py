@@ -49,7 +49,7 @@ def test_the_first_version_is_judged_by_thresholds(bank: Project, small: Params)
 def test_a_first_version_that_is_not_good_enough_is_refused(project: Project, lender: Lender, small: Params) -> None:
     lender.tables(project)
     register(project, small, lender.bundle("fair"))
-    strict = small.model_copy(update={"readiness": small.readiness.model_copy(update={"min_auc": 0.99})})
+    strict = small.model_copy(update={"gates": small.gates.model_copy(update={"min_auc": 0.99})})
     outcome = promote(project, strict)
     assert not outcome.promoted
     assert "there is no champion yet: AUC is" in outcome.summary
@@ -90,7 +90,7 @@ def test_by_thresholds_an_equal_one_is_taken_where_the_params_say_so(
     bank: Project, lender: Lender, small: Params
 ) -> None:
     register(bank, small, lender.bundle("twin"))
-    mode = small.model_copy(update={"readiness": small.readiness.model_copy(update={"mode": "threshold"})})
+    mode = small.model_copy(update={"gates": small.gates.model_copy(update={"mode": "threshold"})})
     outcome = promote(bank, mode)
     assert outcome.promoted
     assert outcome.verdict is not None
@@ -223,7 +223,7 @@ def test_a_rollback_goes_back_one_champion_at_a_time(bank: Project, lender: Lend
 def test_a_rollback_replays_readiness(bank: Project, lender: Lender, small: Params) -> None:
     register(bank, small, lender.bundle("good"))
     promote(bank, small)
-    strict = small.model_copy(update={"readiness": small.readiness.model_copy(update={"min_auc": 0.99})})
+    strict = small.model_copy(update={"gates": small.gates.model_copy(update={"min_auc": 0.99})})
     refused = rollback(bank, strict)
     assert not refused.promoted
     assert "version 1 of CreditRiskModel-small was not brought back" in refused.summary
@@ -248,7 +248,7 @@ def test_of_two_promotions_at_once_one_wins(
     register(bank, small, lender.bundle("good"))
     register(bank, small, lender.bundle("twin"))
     real = judge
-    threshold = small.model_copy(update={"readiness": small.readiness.model_copy(update={"mode": "threshold"})})
+    threshold = small.model_copy(update={"gates": small.gates.model_copy(update={"mode": "threshold"})})
 
     def meanwhile(*arguments: Any) -> Any:
         verdict = real(*arguments)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from creditrisk.params import ReadinessParams
+from creditrisk.params import GatesParams
 from creditrisk.validation.comparison import Comparison
 from creditrisk.validation.metrics import Evaluation, Figure
 
@@ -78,7 +78,7 @@ class Side:
     """For one application with reasons."""
 
 
-def threshold_gates(found: Evaluation, accuracy: Figure, limits: ReadinessParams) -> tuple[Gate, ...]:
+def threshold_gates(found: Evaluation, accuracy: Figure, limits: GatesParams) -> tuple[Gate, ...]:
     """Option A. Discrimination and Brier score must be shown: the unfavourable end of the interval counts.
     Calibration is refused where the interval shows it to be off: it must reach into the accepted range.
     """
@@ -95,7 +95,7 @@ def threshold_gates(found: Evaluation, accuracy: Figure, limits: ReadinessParams
     return tuple(gates)
 
 
-def comparison_gates(between: Comparison, new: Side, old: Side, limits: ReadinessParams) -> tuple[Gate, ...]:
+def comparison_gates(between: Comparison, new: Side, old: Side, limits: GatesParams) -> tuple[Gate, ...]:
     """Option B. Better in AUC beyond chance, by both methods, and not worse elsewhere by more than the margins: for the
     Brier score by the unfavourable end of the paired interval, for calibration where the challenger's own shows it.
     """

@@ -137,7 +137,7 @@ def judge(project: Project, params: Params, version: Version, champion: Version 
     scorer = Scorer.load(download(project, version), version.digest)
     rows = judged_rows(project, params.portfolio, scorer.contract)
     rows = rows.take(unseen(rows, scorer))
-    if champion is None or params.readiness.mode == "threshold" or champion.version == version.version:
+    if champion is None or params.gates.mode == "threshold" or champion.version == version.version:
         return by_thresholds(scorer, rows, params, version.version)
     own_portfolio(champion, params)
     old = Scorer.load(download(project, champion), champion.digest)
@@ -156,7 +156,7 @@ def by_thresholds(scorer: Scorer, rows: JudgedRows, params: Params, version: str
         return Verdict("A", version, None, len(rows.y), int(rows.y.sum()), (few,), notes)
     evaluation = _evaluate(rows, pd["version"], params)
     accuracy = accuracy_figure(rows.y, pd["version"], CONFIDENCE)
-    gates = threshold_gates(evaluation, accuracy, params.readiness)
+    gates = threshold_gates(evaluation, accuracy, params.gates)
     return Verdict("A", version, None, len(rows.y), int(rows.y.sum()), gates, notes)
 
 
@@ -175,7 +175,7 @@ def against_champion(
     sides = [
         _side(one, rows, pd[name], params, seconds[name]) for name, one in (("challenger", scorer), ("champion", old))
     ]
-    gates = comparison_gates(between, sides[0], sides[1], params.readiness)
+    gates = comparison_gates(between, sides[0], sides[1], params.gates)
     return Verdict("B", version, champion, len(rows.y), int(rows.y.sum()), gates, notes)
 
 
@@ -236,7 +236,7 @@ def _timed(scorer: Scorer, application: dict[str, Any]) -> float:
 def _cannot_compare(version: Version, champion: Version, rows: JudgedRows, why: str) -> Verdict:
     text = (
         f"the champion, version {champion.version}, cannot score today's table ({why}), so nothing can be compared; "
-        "readiness.mode: threshold in params.yaml judges by thresholds instead"
+        "gates.mode: threshold in params.yaml judges by thresholds instead"
     )
     gate = Gate("same rows", None, None, None, passed=False, sentence=text)
     return Verdict("B", version.version, champion.version, len(rows.y), int(rows.y.sum()), (gate,))
