@@ -76,7 +76,9 @@ def draw_scores(axes: Any, points: list[dict[str, float]]) -> None:
     for key, colour, name in (("share_of_goods", BLUE, "repaid"), ("share_of_bads", RED, "defaulted")):
         axes.bar(x, [p[key] for p in points], width=width, color=colour, alpha=0.55, label=name)
     axes.set(title="Scores by outcome", xlabel="points", ylabel="share")
-    axes.legend(frameon=False)
+    top = max(max(p["share_of_goods"], p["share_of_bads"]) for p in points)
+    axes.set_ylim(0, 1.2 * top)
+    axes.legend(frameon=False, ncol=2, loc="upper center")
 
 
 def draw_reasons(axes: Any, answer: Answer) -> None:

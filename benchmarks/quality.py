@@ -78,10 +78,10 @@ def folds(data: TrainingData, dates: pl.Series | None, portfolio: str) -> dict[s
     return found
 
 
-def measure(data: TrainingData, family: str, train: Any, test: Any) -> dict[str, Any]:
+def measure(data: TrainingData, family: str, train: Any, test: Any, budget: float) -> dict[str, Any]:
     """Settle, fit and measure one fold."""
     began = time.perf_counter()
-    params = ModelParams(family=family)
+    params = ModelParams(family=family, budget_seconds=budget)
     selection = select(data.take(train), params, seed=0)
     fitted = fit_family(selection.family, data.take(train), selection.params, seed=0)
     seconds = time.perf_counter() - began
@@ -96,6 +96,7 @@ def main() -> None:
     parser.add_argument("--portfolio", nargs="+", default=PORTFOLIOS, choices=PORTFOLIOS)
     parser.add_argument("--family", nargs="+", default=FAMILIES, choices=(*FAMILIES, "auto"))
     parser.add_argument("--variant", nargs="+", default=("unrestricted", "production"))
+    parser.add_argument("--budget", type=float, default=30.0, help="seconds for settling; the pipeline's default is 30")
     parser.add_argument("--fresh", action="store_true")
     arguments = parser.parse_args()
     known: dict[str, Any] = {} if arguments.fresh or not RESULTS.exists() else json.loads(RESULTS.read_text())
@@ -107,7 +108,7 @@ def main() -> None:
                     key = f"{name}|{variant}|{family}"
                     if key in known:
                         continue
-                    known[key] = [measure(data, family, train, test) for train, test in pairs]
+                    known[key] = [measure(data, family, train, test, arguments.budget) for train, test in pairs]
                     print(f"{key}: {np.mean([fold['auc'] for fold in known[key]]):.4f}", flush=True)
                     RESULTS.parent.mkdir(exist_ok=True)
                     RESULTS.write_text(json.dumps(known, indent=1))

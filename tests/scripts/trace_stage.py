@@ -57,6 +57,11 @@ def note_file(path: Any) -> None:
         files.add(str(Path(path).resolve()))
 
 
+def note_open(event: str, given: tuple[Any, ...]) -> None:
+    if event == "open" and given[1] in ("r", "rb", None):
+        note_file(given[0])
+
+
 def noted(read: Callable[..., Any]) -> Callable[..., Any]:
     def reader(source: Any, *arguments: Any, **options: Any) -> Any:
         note_file(source)
@@ -69,6 +74,7 @@ def main(name: str) -> None:
     """Trace the stage of this name; its part of the project is below the working folder's parent."""
     stage = Stage.open()
     _ = stage.contract  # loading looks at every key; what the stage itself asks for comes after
+    before = set(sys.modules)  # what checking a contract takes belongs to the ground that all stages stand on
     module = importlib.import_module(f"creditrisk.pipeline.{name}")
     dump = Params.model_dump
 
@@ -82,14 +88,12 @@ def main(name: str) -> None:
     watch(Parsed, note_contract)
     for reader in ("scan_parquet", "read_parquet", "read_parquet_schema"):
         setattr(pl, reader, noted(getattr(pl, reader)))
-    sys.addaudithook(
-        lambda event, given: note_file(given[0]) if event == "open" and given[1] in ("r", "rb", None) else None
-    )
+    sys.addaudithook(note_open)
     getattr(module, name)(stage)
     modules = sorted(found for found in sys.modules if found.startswith("creditrisk."))
-    print(
-        json.dumps({"modules": modules, "params": sorted(params), "contract": sorted(contract), "files": sorted(files)})
-    )
+    own = [name for name in modules if name not in before]
+    found = {"params": params, "contract": contract, "files": files}
+    print(json.dumps({"modules": modules, "own": own} | {name: sorted(values) for name, values in found.items()}))
 
 
 if __name__ == "__main__":
