@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import Literal, Self
 
 import numpy as np
@@ -53,12 +54,12 @@ class Policy(Frozen):
             pdo=params.pdo,
         )
 
-    @property
+    @cached_property
     def factor(self) -> float:
         """Points for each unit of log-odds."""
         return self.pdo / math.log(2.0)
 
-    @property
+    @cached_property
     def offset(self) -> float:
         """Points at even odds."""
         return self.base_score - self.factor * math.log(self.base_odds)
