@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import cached_property
 from typing import Literal, Self
 
 import numpy as np
@@ -54,12 +53,12 @@ class Policy(Frozen):
             pdo=params.pdo,
         )
 
-    @cached_property
+    @property
     def factor(self) -> float:
         """Points for each unit of log-odds."""
         return self.pdo / math.log(2.0)
 
-    @cached_property
+    @property
     def offset(self) -> float:
         """Points at even odds."""
         return self.base_score - self.factor * math.log(self.base_odds)

@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -165,7 +166,7 @@ def test_a_full_disk_keeps_nothing(site: tuple[str, Path], tmp_path: Path, monke
 
 
 def test_a_transfer_cut_off_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_opened", lambda url: (io.BytesIO(TABLE[:3]), len(TABLE)))
+    monkeypatch.setattr(module, "_opened", lambda url: nullcontext((io.BytesIO(TABLE[:3]), len(TABLE))))
     with pytest.raises(SourceError, match="cut off after 3 of 8 bytes"):
         fetch(Source(url="http://127.0.0.1/loans.csv"), tmp_path / "cache", tmp_path)
 

@@ -188,7 +188,7 @@ def test_a_champion_that_cannot_read_todays_table_is_a_refusal_that_says_what_to
     rows = judged_rows(bank, "small", Scorer.load(lender.bundle("good")).contract)
     verdict = readiness._cannot_compare(version, other, rows, "it lacks 'age'")
     assert not verdict.passed
-    assert "readiness.mode: threshold" in verdict.reason
+    assert "gates.mode: threshold" in verdict.reason
 
 
 def test_a_version_of_another_portfolio_is_refused(bank: Project, lender: Lender, small: Params) -> None:

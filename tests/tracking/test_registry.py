@@ -38,7 +38,7 @@ def test_everything_worth_knowing_is_logged(project: Project, small: Params, len
     assert run.info.status == "FINISHED"
     assert run.data.metrics == {"auc": 0.7, "auc.low": 0.65, "auc.high": 0.75, "rows": 900.0}
     assert run.data.params["settled.rounds"] == "3"
-    assert run.data.params["readiness.min_auc"] == "0.6"
+    assert run.data.params["gates.min_auc"] == "0.6"
     assert run.data.params["portfolio"] == "small"
     assert run.data.tags["bundle_digest"] == made.digest == lender.manifest("fair").digest
     assert run.data.tags["data_sha256"] == "0" * 64
