@@ -50,3 +50,17 @@ def test_stated_cut_offs_are_kept() -> None:
 def test_cut_offs_in_the_wrong_order_are_refused() -> None:
     with pytest.raises(ValueError, match=r"approve_below 0\.5 is above decline_from 0\.2"):
         PolicyParams(approve_below=0.5, decline_from=0.2)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1))
+def test_one_and_many_get_the_same_band(pds: list[float]) -> None:
+    assert POLICY.band_vector(np.array(pds)).to_list() == [POLICY.band(pd) for pd in pds]
+
+
+def test_a_band_begins_at_its_limit() -> None:
+    assert [POLICY.band(pd) for pd in (0.0, 0.0099, 0.01, 0.32, 1.0)] == ["A", "A", "B", "G", "G"]
+
+
+def test_bands_that_do_not_rise_are_refused() -> None:
+    with pytest.raises(ValueError, match="must rise"):
+        PolicyParams(bands=(0.2, 0.1))

@@ -47,6 +47,7 @@ def build_parser() -> Parser:
     score.add_argument("table", help="CSV (also .gz) or Parquet with the contract's raw columns")
     score.add_argument("--out", required=True, help="where the answers go: .csv or .parquet")
     score.add_argument("--bundle", metavar="FOLDER", help="a bundle's folder in place of the champion")
+    _add_serve(add("serve", "serve:command_serve", "run the scoring service"))
     version = Parser(add_help=False)
     version.add_argument("--version", metavar="N", help="a registered version; the newest where absent")
     for name, text in {
@@ -90,6 +91,14 @@ def _add_new_portfolio(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--id", metavar="COLUMN", help="the column that identifies a row")
     parser.add_argument("--name", metavar="NAME", help="the portfolio's name; the file's where absent")
     parser.add_argument("--overwrite", action="store_true", help="replace a contract of this name")
+
+
+def _add_serve(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", help="the address to listen on; 127.0.0.1 where absent")
+    parser.add_argument("--port", type=int, help="8000 where absent")
+    parser.add_argument("--workers", type=int, help="processes, one a core at most; 1 where absent")
+    parser.add_argument("--bundle", metavar="FOLDER", help="a bundle's folder in place of the champion")
+    parser.add_argument("--audit", choices=("sqlite", "postgres", "off"), help="where a record must be durable first")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from typing import Literal, Self
 
 import numpy as np
@@ -10,13 +11,14 @@ import polars as pl
 from numpy.typing import NDArray
 from pydantic import model_validator
 
-from creditrisk.params import PolicyParams
+from creditrisk.params import BANDS, PolicyParams
 from creditrisk.settings import Frozen
 
 Decision = Literal["approve", "refer", "decline"]
 AUTO_APPROVE, AUTO_DECLINE = 1.0, 2.5
 """Where params say auto: cut-offs as multiples of the training rows' bad rate."""
 MAX_CUT_OFF = 0.95
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 class Policy(Frozen):
@@ -31,6 +33,7 @@ class Policy(Frozen):
     base_score: float
     base_odds: float
     pdo: float
+    bands: tuple[float, ...] = BANDS
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -51,6 +54,7 @@ class Policy(Frozen):
             base_score=params.base_score,
             base_odds=params.base_odds,
             pdo=params.pdo,
+            bands=params.bands,
         )
 
     @property
@@ -68,6 +72,15 @@ class Policy(Frozen):
         if pd < self.approve_below:
             return "approve"
         return "decline" if pd >= self.decline_from else "refer"
+
+    def band(self, pd: float) -> str:
+        """The risk band: A up to the first limit, B from there to the second, and so on."""
+        return LETTERS[bisect_right(self.bands, pd)]
+
+    def band_vector(self, pd: NDArray[np.float64]) -> pl.Series:
+        """Risk bands for many, shape (n,)."""
+        names = np.array(list(LETTERS))[np.searchsorted(self.bands, pd, side="right")]
+        return pl.Series("band", names, dtype=pl.String)
 
     def score(self, log_odds: float) -> int:
         """Points for calibrated log-odds of bad; more is safer."""

@@ -46,6 +46,10 @@ class LedgerError(CreditRiskError):
     """The promotion ledger was changed, has diverged from the registry, or somebody else wrote first."""
 
 
+class ServiceError(CreditRiskError):
+    """The scoring service is set up wrongly or cannot keep its records."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return `` Did you mean 'x'?`` for the closest known name, or an empty string."""
     match = difflib.get_close_matches(name, [str(k) for k in known], n=1, cutoff=0.5)

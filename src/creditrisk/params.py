@@ -104,6 +104,10 @@ class CalibrationParams(Frozen):
     method: Literal["auto", "platt", "beta", "isotonic"] = "auto"
 
 
+BANDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32)
+"""Limits of the risk bands A to G: each band's PD is twice that of the one before."""
+
+
 class PolicyParams(Frozen):
     """PD cut-offs and the score's scale; auto cut-offs are 1 and 2.5 times the training bad rate."""
 
@@ -114,9 +118,13 @@ class PolicyParams(Frozen):
     """Good to bad odds at ``base_score``."""
     pdo: Annotated[float, Field(gt=0)] = 20.0
     """Points that double the odds."""
+    bands: Annotated[tuple[Share, ...], Field(max_length=25)] = BANDS
+    """PDs at which the next risk band begins, rising; the first band is A."""
 
     @model_validator(mode="after")
     def _ordered(self) -> PolicyParams:
+        if list(self.bands) != sorted(set(self.bands)):
+            raise ValueError(f"bands {list(self.bands)} must rise")
         low, high = self.approve_below, self.decline_from
         if isinstance(low, float) and isinstance(high, float) and low > high:
             raise ValueError(f"approve_below {low} is above decline_from {high}")

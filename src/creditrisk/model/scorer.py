@@ -39,6 +39,8 @@ class Answer(NamedTuple):
     reasons: tuple[ReasonGiven, ...]
     faults: tuple[Fault, ...]
     warnings: tuple[Fault, ...]
+    application_date: dt.date | None = None
+    """The day that was counted from, where the contract has a time column."""
 
 
 class Scorer:
@@ -93,7 +95,7 @@ class Scorer:
         """Score one application given by raw column names (a CSV row, a JSON body, a record of a data frame)."""
         row = self._row(raw, application_date)
         if row.faults:
-            return Answer(None, None, None, (), tuple(row.faults), tuple(row.warnings))
+            return Answer(None, None, None, (), tuple(row.faults), tuple(row.warnings), row.application_date)
         margin, contributions = self._model_row(row.values)
         log_odds = self.calibrator.log_odds(margin)
         pd = self.calibrator.pd(margin)
@@ -104,6 +106,7 @@ class Scorer:
             tuple(self._reasons(row.values, contributions)),
             (),
             tuple(row.warnings),
+            row.application_date,
         )
 
     def score_frame(self, raw: pl.DataFrame, application_date: dt.date | None = None) -> pl.DataFrame:

@@ -1,0 +1,39 @@
+"""``main.py serve``: run the scoring service."""
+
+from __future__ import annotations
+
+import os
+from argparse import Namespace
+
+from creditrisk.commands.context import Context
+from creditrisk.service.settings import ServiceSettings
+
+
+def command_serve(context: Context, arguments: Namespace) -> None:
+    """Run workers until told to stop; the hot path lies in the protocol, so it is uvicorn's with ours inside."""
+    import uvicorn
+
+    given = {
+        name: getattr(arguments, name)
+        for name in ("host", "port", "workers", "portfolio", "bundle", "audit")
+        if getattr(arguments, name) is not None
+    }
+    environment = dict(os.environ)
+    base = ServiceSettings.from_environment(context.project, environment)
+    settings = ServiceSettings.model_validate(base.model_dump() | given)
+    os.environ |= settings.to_environment() | {"CREDITRISK_ROOT": str(context.project.root)}
+    uvicorn.run(
+        "app:app",
+        app_dir=str(context.project.root / "6.production"),
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        http="creditrisk.service.protocol:HotProtocol",
+        loop="uvloop",
+        ws="none",
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        access_log=False,
+        log_level="warning",
+    )

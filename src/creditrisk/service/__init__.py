@@ -1,0 +1,1 @@
+"""The scoring service: an explained answer, durably recorded. Its hot path imports no training library."""

@@ -1,0 +1,91 @@
+"""The ASGI application: the hot path in front, FastAPI behind it, what holds for every answer around both."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from creditrisk.service.hot import JSON, PATH, PROBLEM, Header
+from creditrisk.service.problem import Problem
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from creditrisk.service.service import Service
+
+SECURITY: tuple[Header, ...] = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+)
+Answer = tuple[int, Iterable[Header], bytes]
+
+
+class Front:
+    """What the server calls.
+
+    Args:
+        app: everything but the hot path.
+        service: this worker's parts; its ``hot`` exists from the start of the lifespan on.
+    """
+
+    def __init__(self, app: ASGIApp, service: Service) -> None:
+        self.app, self.service = app, service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Route one request."""
+        if scope["type"] == "http" and scope["path"] == PATH and scope["method"] == "POST" and self.service.hot:
+            await self._score(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    async def _score(self, scope: Scope, receive: Receive, send: Send) -> None:
+        hot = self.service.hot
+        assert hot is not None
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+
+        def respond(status: int, headers: Iterable[Header], body: bytes) -> None:
+            if not future.done():
+                future.set_result((status, headers, body))
+
+        try:
+            body = await read_body(receive, self.service.settings.max_body_bytes)
+        except Problem as problem:
+            respond(problem.status, (), problem.body())
+        else:
+            if body is None:
+                return
+            hot.handle(scope["headers"], body, respond)
+        status, headers, content = await future
+        media_type = JSON if status == 200 else PROBLEM
+        lines = [(b"content-type", media_type), (b"content-length", str(len(content)).encode()), *SECURITY, *headers]
+        await send({"type": "http.response.start", "status": status, "headers": lines})
+        await send({"type": "http.response.body", "body": content})
+
+
+async def read_body(receive: Receive, limit: int) -> bytes | None:
+    """A request's body; None where the client went away.
+
+    Raises:
+        Problem: 413 where it is larger than the limit.
+    """
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message: Message | dict[str, Any] = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        part = message.get("body", b"")
+        size += len(part)
+        if size > limit:
+            raise too_large(limit)
+        parts.append(part)
+        if not message.get("more_body", False):
+            return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def too_large(limit: int) -> Problem:
+    """413 with the limit."""
+    return Problem(413, "too-large", f"The body is larger than {limit:,} bytes.")

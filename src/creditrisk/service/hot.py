@@ -1,0 +1,199 @@
+"""The hot path: one application from bytes to bytes, the record durable before the answer leaves.
+
+Nothing here waits: ``handle`` decodes, scores and hands the record to the log, and the answer is sent when the log
+calls back. It is reached in two ways: from uvicorn's HTTP protocol directly (``creditrisk.service.protocol``), and as a
+plain ASGI handler where another server runs the application (``creditrisk.service.front``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import msgspec
+
+from creditrisk.service.identifiers import Identifiers
+from creditrisk.service.keys import Caller, Gate
+from creditrisk.service.live import Live, ScoreAnswer
+from creditrisk.service.problem import Problem
+from creditrisk.service.record import Conflict, Earlier, Event, Group, Idempotency, Log, Stored
+from creditrisk.service.schema import Request, decode_request, undecodable
+from creditrisk.service.telemetry import Counts
+
+PATH = "/v1/score"
+Header = tuple[bytes, bytes]
+Respond = Callable[[int, Iterable[Header], bytes], None]
+"""Send an answer: status, headers beside content-type and content-length (which are the callee's), body."""
+
+JSON, PROBLEM = b"application/json", b"application/problem+json"
+_JSON_TYPE = re.compile(rb"application/json\s*(?:;.*)?", re.IGNORECASE)
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_IDEMPOTENCY_KEY = re.compile(rb"[\x21-\x7e]{1,255}")
+encode = msgspec.json.Encoder().encode
+
+
+@dataclass(slots=True)
+class Wanted:
+    """What the hot path looks at among a request's headers."""
+
+    caller: Caller | None
+    content_type: bytes | None = None
+    idempotency_key: str | None = None
+    request_id: str | None = None
+
+
+class Hot:
+    """Answers to single applications.
+
+    Args:
+        log: where records become durable.
+        gate: keys and rate limits.
+        counts: for the metrics.
+        model: the model that answers now; None while there is none.
+    """
+
+    def __init__(self, log: Log, gate: Gate, counts: Counts, model: Live | None = None) -> None:
+        self.log, self.gate, self.counts, self.model = log, gate, counts, model
+        self.identifiers = Identifiers()
+
+    def handle(self, headers: Iterable[Header], body: bytes, respond: Respond) -> None:
+        """Answer one application; ``respond`` is called now for an error, else when the record is durable."""
+        began = time.perf_counter()
+        request_id = None
+        try:
+            content_type = authorization = api_key = idempotency_key = None
+            for name, value in headers:
+                if name == b"content-type":
+                    content_type = value
+                elif name == b"authorization":
+                    authorization = value
+                elif name == b"x-api-key":
+                    api_key = value
+                elif name == b"idempotency-key":
+                    idempotency_key = value
+                elif name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
+                    request_id = value.decode()
+            caller = self.gate.admit(authorization, api_key, "score")
+            if content_type is None or (content_type != JSON and not _JSON_TYPE.fullmatch(content_type)):
+                raise Problem(415, "unsupported-media-type", "Send the application as application/json.")
+            self._score(caller, body, idempotency_key, request_id, respond, began)
+        except Problem as problem:
+            self._refuse(problem, request_id, respond, began)
+
+    def _score(
+        self,
+        caller: Caller | None,
+        body: bytes,
+        idempotency_key: bytes | None,
+        request_id: str | None,
+        respond: Respond,
+        began: float,
+    ) -> None:
+        model = self.model
+        if model is None:
+            raise Problem(
+                503, "no-model", "No model is loaded yet; /health/ready says why.", headers={"Retry-After": "5"}
+            )
+        try:
+            request = decode_request(body)
+        except msgspec.DecodeError as error:
+            raise undecodable(body, error) from None
+        except (UnicodeDecodeError, RecursionError) as error:
+            raise undecodable(body, error) from None
+        now = time.time_ns()
+        answer = model.answer(request, self.identifiers.make(now))
+        encoded = encode(answer)
+        key_id = caller.id if caller else None
+        event = event_of(model, request, body, answer, encoded, key_id, now)
+        repeat = None if idempotency_key is None else idempotency(idempotency_key, key_id, PATH, body, encoded, now)
+
+        def stored(result: Stored) -> None:
+            if result is None:
+                counts = self.counts
+                counts.answered(PATH, 200, time.perf_counter() - began)
+                if request.purpose == "decision":
+                    counts.scores[answer.band, answer.decision, model.label] += 1
+                respond(200, _echo(request_id), encoded)
+            elif isinstance(result, Earlier):
+                self.counts.answered(PATH, 200, time.perf_counter() - began)
+                respond(200, [(b"idempotency-replayed", b"true"), *_echo(request_id)], result.answer)
+            else:
+                self._refuse(not_stored(result), request_id, respond, began)
+
+        if not self.log.submit(Group((event,), repeat, stored)):
+            raise busy()
+
+    def _refuse(self, problem: Problem, request_id: str | None, respond: Respond, began: float) -> None:
+        self.counts.answered(PATH, problem.status, time.perf_counter() - began)
+        headers = [(name.lower().encode(), value.encode()) for name, value in problem.headers.items()]
+        respond(problem.status, [*headers, *_echo(request_id)], problem.body(request_id))
+
+
+def _echo(request_id: str | None) -> list[Header]:
+    return [] if request_id is None else [(b"x-request-id", request_id.encode())]
+
+
+def event_of(
+    model: Live, request: Request, body: bytes | None, answer: ScoreAnswer, encoded: bytes, key_id: str | None, now: int
+) -> Event:
+    """The record of an answer; protected attributes are taken out of the request and kept apart."""
+    protected: bytes | None = None
+    hidden = model.fields.protected
+    if request.protected is not None or (hidden and not hidden.isdisjoint(request.application)):
+        inside = {name: value for name, value in request.application.items() if name in hidden}
+        protected = encode(inside | (request.protected or {}))
+        open_part = {name: value for name, value in request.application.items() if name not in hidden}
+        kept = msgspec.structs.replace(request, application=open_part, protected=None)
+        body = encode(kept)
+    elif body is None:
+        body = encode(request)
+    return Event(
+        answer.decision_id,
+        "decision",
+        None,
+        now // 1_000,
+        key_id,
+        request.applicant_id,
+        answer.decision,
+        request.purpose,
+        model.label,
+        body,
+        encoded,
+        protected,
+    )
+
+
+def idempotency(key: bytes, key_id: str | None, route: str, body: bytes, answer: bytes, now: int) -> Idempotency:
+    """What is kept of a request that may be repeated.
+
+    Raises:
+        Problem: the key is no text of 1 to 255 visible ASCII characters.
+    """
+    if not _IDEMPOTENCY_KEY.fullmatch(key):
+        raise Problem(400, "invalid-idempotency-key", "Idempotency-Key: 1 to 255 visible ASCII characters, no spaces.")
+    digest = hashlib.sha256(route.encode() + b"\0" + body).digest()
+    return Idempotency(key_id or "", key.decode(), digest, answer, now // 1_000)
+
+
+def not_stored(result: Conflict | Exception) -> Problem:
+    """Why there is no answer though the application could be scored."""
+    if isinstance(result, Conflict):
+        return Problem(
+            409, "idempotency-conflict", "This Idempotency-Key was used for another request; take a new key."
+        )
+    return Problem(
+        503,
+        "not-recorded",
+        "The record could not be written, so no answer is given. Nothing was decided; try again later.",
+        headers={"Retry-After": "5"},
+    )
+
+
+def busy() -> Problem:
+    """503: too many wait for the disk."""
+    return Problem(
+        503, "busy", "More requests are waiting than the log can take; try again.", headers={"Retry-After": "1"}
+    )

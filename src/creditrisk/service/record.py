@@ -1,0 +1,102 @@
+"""What is written down: events (a decision, a review, an outcome), and groups of them that become durable together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+
+class Event(NamedTuple):
+    """One row of the log. Texts are UTF-8 JSON where they are bytes."""
+
+    id: str
+    kind: str
+    """decision, review, outcome or erasure."""
+    subject: str | None
+    """The decision that a review or outcome is about."""
+    at: int
+    """Microseconds since 1970."""
+    key_id: str | None
+    """The API key that asked."""
+    applicant_id: str | None
+    status: str
+    """Of a decision: approve, refer or decline; of a review: its verdict; of an outcome: good or bad."""
+    purpose: str
+    """decision, or simulation: a what-if that counts in no monitoring."""
+    version: str
+    """The model's version and digest, as ``VERSION@DIGEST``."""
+    request: bytes
+    answer: bytes
+    protected: bytes | None = None
+    """Protected attributes, kept in a table of their own."""
+
+
+COLUMNS = Event._fields[:-1]
+"""Columns of the events' table; protected attributes are not among them."""
+
+
+class Idempotency(NamedTuple):
+    """A request that may be repeated: within ``key_id``, the same ``key`` gives the first answer."""
+
+    key_id: str
+    key: str
+    digest: bytes
+    """SHA-256 of route and body: the same key with another body is a conflict."""
+    answer: bytes
+    at: int
+
+
+class Earlier(NamedTuple):
+    """The answer that an earlier request with this idempotency key got."""
+
+    answer: bytes
+
+
+class Conflict(NamedTuple):
+    """The idempotency key was used for another body."""
+
+
+Stored = Earlier | Conflict | Exception | None
+"""What became of a group: None when it is durable now."""
+Done = Callable[[Stored], None]
+
+
+@dataclass(slots=True)
+class Group:
+    """Events of one request: durable together or not at all; ``done`` is called on the event loop's thread."""
+
+    events: Sequence[Event]
+    idempotency: Idempotency | None
+    done: Done
+
+
+class Log(Protocol):
+    """Where events become durable."""
+
+    def submit(self, group: Group) -> bool:
+        """Take a group in; False where too many are waiting, and nothing was taken."""
+        ...
+
+    @property
+    def waiting(self) -> int:
+        """Groups taken in that are not durable yet."""
+        ...
+
+    async def close(self) -> None:
+        """Write what is waiting, then close."""
+        ...
+
+
+class Off:
+    """No record at all: for measurements alone."""
+
+    waiting = 0
+
+    def submit(self, group: Group) -> bool:
+        """Call back at once."""
+        group.done(None)
+        return True
+
+    async def close(self) -> None:
+        """Nothing to close."""

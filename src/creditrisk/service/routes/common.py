@@ -1,0 +1,84 @@
+"""What routes share: this worker's parts, who asks, answers in JSON."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, cast
+
+import msgspec
+from fastapi import Request, Response
+
+from creditrisk.service.hot import Hot, busy, not_stored
+from creditrisk.service.keys import Caller, Scope
+from creditrisk.service.live import Live
+from creditrisk.service.problem import Problem
+from creditrisk.service.record import Earlier, Event, Group, Idempotency, Stored
+from creditrisk.service.service import Service
+
+_encode = msgspec.json.Encoder().encode
+
+
+def service_of(request: Request) -> Service:
+    """The parts of the worker that a request is in."""
+    return cast(Service, request.app.state.service)
+
+
+def needs(scope: Scope) -> Callable[[Request], Caller | None]:
+    """A dependency: the caller, whose key must have this scope; None where no key is needed."""
+
+    async def caller(request: Request) -> Caller | None:
+        headers = dict(request.scope["headers"])
+        gate = service_of(request).gate
+        return gate.admit(headers.get(b"authorization"), headers.get(b"x-api-key"), scope)
+
+    return caller  # type: ignore[return-value]
+
+
+def hot_of(service: Service) -> Hot:
+    """The hot path's parts.
+
+    Raises:
+        Problem: 503 while the service starts.
+    """
+    if service.hot is None:
+        raise Problem(503, "starting", "The service is starting.", headers={"Retry-After": "1"})
+    return service.hot
+
+
+def model_of(service: Service) -> Live:
+    """The model that answers now.
+
+    Raises:
+        Problem: 503 while there is none.
+    """
+    model = service.model
+    if model is None:
+        detail = "No model is loaded yet; /health/ready says why."
+        raise Problem(503, "no-model", detail, headers={"Retry-After": "5"})
+    return model
+
+
+def answer(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Anything that msgspec can encode, as a JSON answer."""
+    return Response(_encode(content), status, headers, "application/json")
+
+
+async def write_down(hot: Hot, events: list[Event], repeat: Idempotency | None = None) -> Earlier | None:
+    """Make events durable; the earlier answer where an idempotency key was used before.
+
+    Raises:
+        Problem: 409 or 503: nothing was written, so nothing may be answered.
+    """
+    future: asyncio.Future[Stored] = asyncio.get_running_loop().create_future()
+
+    def done(result: Stored) -> None:
+        if not future.done():  # the client may have gone
+            future.set_result(result)
+
+    if not hot.log.submit(Group(events, repeat, done)):
+        raise busy()
+    result = await future
+    if result is None or isinstance(result, Earlier):
+        return result
+    raise not_stored(result)

@@ -1,0 +1,27 @@
+"""Is the process alive, and can it answer?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from creditrisk.service.routes.common import answer, service_of
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/health/live")
+async def live() -> Response:
+    """The process answers."""
+    return answer({"status": "live"})
+
+
+@router.get("/health/ready")
+async def ready(request: Request) -> Response:
+    """A verified model is loaded; 503 with the reason while there is none."""
+    service = service_of(request)
+    model = service.model
+    content: dict[str, Any] = {"status": "ready" if model else "not ready"}
+    content |= {"model": model.named} if model else {"reason": service.trouble}
+    return answer(content, 200 if model else 503)

@@ -1,0 +1,70 @@
+"""One worker's parts, from start to stop: log, keys, counts and the model that answers."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from creditrisk.errors import BundleError, CreditRiskError
+from creditrisk.paths import Project
+from creditrisk.service.hot import Hot
+from creditrisk.service.keys import Gate, KeyStore
+from creditrisk.service.live import Live
+from creditrisk.service.log import SqliteLog
+from creditrisk.service.record import Log, Off
+from creditrisk.service.settings import ServiceSettings
+from creditrisk.service.telemetry import Counts
+
+
+class Service:
+    """What one worker process is made of; ``start`` and ``stop`` run on its event loop."""
+
+    def __init__(self, settings: ServiceSettings, project: Project) -> None:
+        self.settings, self.project = settings, project
+        self.counts = Counts()
+        self.gate = Gate(KeyStore(settings.state / "keys.json"), settings.keys == "required" or not settings.loopback)
+        self.hot: Hot | None = None
+        self.trouble = "the service is starting"
+        """Why there is no model, in words; empty where there is one."""
+
+    @property
+    def log_path(self) -> Path:
+        """The decision log of this machine."""
+        return self.settings.state / "decisions.db"
+
+    @property
+    def model(self) -> Live | None:
+        """The model that answers now."""
+        return self.hot.model if self.hot else None
+
+    async def start(self) -> None:
+        """Open the log, load the model.
+
+        Raises:
+            ServiceError: the log cannot be opened.
+        """
+        loop = asyncio.get_running_loop()
+        self.hot = Hot(self._log(loop), self.gate, self.counts)
+        await loop.run_in_executor(None, self._first_model)
+
+    async def stop(self) -> None:
+        """Finish what began, then close."""
+        if self.hot is not None:
+            await self.hot.log.close()
+
+    def swap(self, model: Live) -> None:
+        """Answer with another model from the next request on; requests under way keep the one they began with."""
+        assert self.hot is not None
+        self.hot.model, self.trouble = model, ""
+
+    def _log(self, loop: asyncio.AbstractEventLoop) -> Log:
+        if self.settings.audit == "off":
+            return Off()
+        return SqliteLog(self.log_path, loop, self.settings.max_waiting)
+
+    def _first_model(self) -> None:
+        try:
+            if self.settings.bundle is not None:
+                self.swap(Live.load(self.settings.bundle, self.settings.bundle.name, "local"))
+        except (BundleError, CreditRiskError) as error:
+            self.trouble = str(error)

@@ -1,0 +1,30 @@
+"""What the service counts: plain numbers in the process, made into Prometheus' text when somebody asks."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+
+LATENCY_LIMITS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+"""Upper limits of the latency histogram, in seconds."""
+
+
+class Counts:
+    """One worker's counts; adding to them takes no lock, since the event loop's thread alone does."""
+
+    def __init__(self) -> None:
+        self.requests: Counter[tuple[str, int]] = Counter()
+        """By route and status."""
+        self.scores: Counter[tuple[str, str, str]] = Counter()
+        """By band, decision and model version; simulations are left out."""
+        self.latency: dict[str, list[int]] = {}
+        self.latency_sum: Counter[str] = Counter()
+
+    def answered(self, route: str, status: int, seconds: float) -> None:
+        """Count one answer."""
+        self.requests[route, status] += 1
+        buckets = self.latency.get(route)
+        if buckets is None:
+            buckets = self.latency[route] = [0] * (len(LATENCY_LIMITS) + 1)
+        buckets[bisect_left(LATENCY_LIMITS, seconds)] += 1
+        self.latency_sum[route] += seconds  # type: ignore[assignment]

@@ -1,0 +1,92 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from service.running import APPLICATION, Running
+
+from creditrisk.model.scorer import Scorer
+from creditrisk.service.log import connect
+
+
+def post(client: httpx.Client, body: Any, **headers: str) -> httpx.Response:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return client.post("/v1/score", content=content, headers={"content-type": "application/json"} | headers)
+
+
+def test_an_application_gets_the_scorers_own_answer_and_a_record(
+    client: httpx.Client, running: Running, small_bundle: Path
+) -> None:
+    found = post(client, {"application": APPLICATION, "applicant_id": "A-1"})
+    assert found.status_code == 200
+    answer = found.json()
+    expected = Scorer.load(small_bundle).score_row(APPLICATION)
+    assert (answer["pd"], answer["score"], answer["decision"]) == (expected.pd, expected.score, expected.decision)
+    given = [(r["characteristic"], r["text"], r["contribution"]) for r in answer["reasons"]]
+    assert given == [tuple(reason) for reason in expected.reasons]
+    connection = connect(running.state / "decisions.db", read_only=True)
+    query = "SELECT applicant_id, status, answer FROM events WHERE id = ?"
+    assert connection.execute(query, (answer["decision_id"],)).fetchone() == (
+        "A-1",
+        expected.decision,
+        found.content,
+    )
+    connection.close()
+
+
+def test_every_wrong_field_is_named_in_one_answer(client: httpx.Client) -> None:
+    wrong = APPLICATION | {"income": "much", "amount": -5, "months": 1.5, "purpos": "car"}
+    found = post(client, {"application": wrong})
+    assert found.status_code == 422
+    assert found.headers["content-type"] == "application/problem+json"
+    errors = {error["field"]: error["expected"] for error in found.json()["errors"]}
+    assert set(errors) == {"income", "amount", "months", "purpos"}
+    assert "Did you mean 'purpose'?" in errors["purpos"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"{", 400),
+        (b"\xff\xfe", 400),
+        (b"[]", 422),
+        (b'{"application": 1}', 422),
+        (b'{"application": {"income": [1]}}', 422),
+        (b'{"application": {}, "aplicant_id": "x"}', 422),
+        (b'{"application": {}, "application_date": "31.12.2024"}', 422),
+        (b"[" * 100_000, 413),
+        (b'{"application": ' + b"[" * 20_000, 422),
+    ],
+)
+def test_a_body_that_is_no_request_gets_a_problem(client: httpx.Client, body: bytes, status: int) -> None:
+    found = post(client, body)
+    assert (found.status_code, found.headers["content-type"]) == (status, "application/problem+json")
+
+
+def test_protected_attributes_are_kept_apart_and_change_nothing(client: httpx.Client, running: Running) -> None:
+    plain = post(client, {"application": APPLICATION}).json()
+    inside = post(client, {"application": APPLICATION | {"age": 40}, "protected": {"sex": "f"}}).json()
+    assert (inside["pd"], inside["reasons"]) == (plain["pd"], plain["reasons"])
+    connection = connect(running.state / "decisions.db", read_only=True)
+    ((request,),) = connection.execute("SELECT request FROM events WHERE id = ?", (inside["decision_id"],)).fetchall()
+    ((kept,),) = connection.execute("SELECT attributes FROM protected WHERE id = ?", (inside["decision_id"],))
+    connection.close()
+    assert json.loads(kept) == {"age": 40, "sex": "f"}
+    assert "age" not in json.loads(request)["application"]
+    assert json.loads(request)["protected"] is None
+
+
+def test_a_repeated_request_gets_the_first_answer_byte_for_byte(client: httpx.Client) -> None:
+    body = {"application": APPLICATION}
+    first = post(client, body, **{"idempotency-key": "same"})
+    again = post(client, body, **{"idempotency-key": "same"})
+    other = post(client, {"application": APPLICATION | {"months": 12}}, **{"idempotency-key": "same"})
+    assert again.content == first.content
+    assert again.headers["idempotency-replayed"] == "true"
+    assert other.status_code == 409
+
+
+def test_another_media_type_is_refused(client: httpx.Client) -> None:
+    found = client.post("/v1/score", content=b"a=b", headers={"content-type": "application/x-www-form-urlencoded"})
+    assert found.status_code == 415

@@ -1,0 +1,114 @@
+import asyncio
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from creditrisk.service.identifiers import Identifiers
+from creditrisk.service.log import SqliteLog, Writer, connect
+from creditrisk.service.record import Conflict, Earlier, Event, Group, Idempotency, Stored
+
+MAKE = Identifiers()
+
+
+def event(number: int, protected: bytes | None = None, applicant: str = "A") -> Event:
+    name = MAKE.make(1_700_000_000_000_000_000 + number)
+    return Event(name, "decision", None, number, None, applicant, "approve", "decision", "1@d", b"{}", b"{}", protected)
+
+
+def repeat(key: str, digest: bytes, answer: bytes) -> Idempotency:
+    return Idempotency("key", key, digest, answer, 1)
+
+
+async def submitted(path: Path, groups: Sequence[tuple[Sequence[Event], Idempotency | None]]) -> list[Stored]:
+    log = SqliteLog(path, asyncio.get_running_loop(), 10_000)
+    results: list[Stored] = []
+    for events, idempotency in groups:
+        assert log.submit(Group(events, idempotency, results.append))
+    await log.close()
+    return results
+
+
+def rows(path: Path, query: str = "SELECT id FROM events ORDER BY seq") -> list[tuple[object, ...]]:
+    connection = connect(path, read_only=True)
+    try:
+        return connection.execute(query).fetchall()
+    finally:
+        connection.close()
+
+
+def test_every_event_is_in_the_file_in_order_when_the_log_is_closed(tmp_path: Path) -> None:
+    events = [event(number) for number in range(2_000)]
+    results = asyncio.run(submitted(tmp_path / "log.db", [([one], None) for one in events]))
+    assert results == [None] * 2_000
+    assert rows(tmp_path / "log.db") == [(one.id,) for one in events]
+
+
+def test_protected_attributes_lie_in_a_table_of_their_own(tmp_path: Path) -> None:
+    one = event(1, protected=b'{"sex":"f"}')
+    asyncio.run(submitted(tmp_path / "log.db", [([one], None)]))
+    assert rows(tmp_path / "log.db", "SELECT * FROM protected") == [(one.id, b'{"sex":"f"}')]
+
+
+def test_a_repeated_request_gets_the_first_answer_and_leaves_no_second_record(tmp_path: Path) -> None:
+    first, second = event(1), event(2)
+    groups = [([first], repeat("k", b"x", b"first")), ([second], repeat("k", b"x", b"second"))]
+    assert asyncio.run(submitted(tmp_path / "log.db", groups)) == [None, Earlier(b"first")]
+    again = asyncio.run(submitted(tmp_path / "log.db", [([second], repeat("k", b"x", b"third"))]))
+    assert again == [Earlier(b"first")]
+    assert rows(tmp_path / "log.db") == [(first.id,)]
+
+
+def test_the_same_key_for_another_body_is_a_conflict(tmp_path: Path) -> None:
+    groups = [([event(1)], repeat("k", b"x", b"first")), ([event(2)], repeat("k", b"y", b"second"))]
+    assert asyncio.run(submitted(tmp_path / "log.db", groups)) == [None, Conflict()]
+
+
+def test_one_that_cannot_be_written_does_not_take_the_others_with_it(tmp_path: Path) -> None:
+    twice = event(1)
+    results = asyncio.run(submitted(tmp_path / "log.db", [([twice], None), ([twice], None), ([event(2)], None)]))
+    assert results[0] is None
+    assert isinstance(results[1], sqlite3.IntegrityError)
+    assert results[2] is None
+    assert len(rows(tmp_path / "log.db")) == 2
+
+
+def test_too_many_that_wait_are_not_taken_in(tmp_path: Path) -> None:
+    async def overfill() -> tuple[list[bool], list[Stored]]:
+        log = SqliteLog(tmp_path / "log.db", asyncio.get_running_loop(), 3)
+        results: list[Stored] = []
+        taken = [log.submit(Group([event(number)], None, results.append)) for number in range(5)]
+        await log.close()
+        return taken, results
+
+    taken, results = asyncio.run(overfill())
+    assert taken == [True, True, True, False, False]
+    assert results == [None] * 3
+    assert len(rows(tmp_path / "log.db")) == 3
+
+
+def test_the_write_ahead_log_is_synced_at_each_commit(tmp_path: Path) -> None:
+    connection = connect(tmp_path / "log.db")
+    assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
+    connection.close()
+
+
+def test_two_workers_write_one_log(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    writers = [Writer(connect(path), path) for _ in range(2)]
+    results = [writers[n % 2].write([Group([event(n)], None, lambda _: None)]) for n in range(20)]
+    for writer in writers:
+        writer.close()
+    assert results == [[None]] * 20
+    assert len(rows(path)) == 20
+
+
+@pytest.mark.parametrize("content", [b"no database at all" * 100])
+def test_a_file_that_is_no_database_is_said(tmp_path: Path, content: bytes) -> None:
+    from creditrisk.errors import ServiceError
+
+    (tmp_path / "log.db").write_bytes(content)
+    with pytest.raises(ServiceError, match=r"log\.db: cannot be opened"):
+        connect(tmp_path / "log.db")
