@@ -11,7 +11,6 @@ import functools
 import json
 import math
 import operator
-from bisect import bisect_right
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -24,6 +23,7 @@ from creditrisk.contract import Input
 from creditrisk.errors import ModelError
 from creditrisk.model.additive_files import Reader, join, parse, read_arrays
 from creditrisk.model.family import MODEL_FILE, RowFunction, Value, read_json
+from creditrisk.model.packing import compile_packing
 from creditrisk.model.terms import Floats, Terms
 
 FORMAT = 1
@@ -71,28 +71,30 @@ class AdditiveModel:
         return margin, parts.T
 
     def row(self) -> RowFunction:
-        """Compile the path for one row: a bisection or a look-up for each input, then table look-ups."""
-        cuts = [bins.row_cuts() for bins in self.terms.bins]
-        categories = [(at, bins.row_places()) for at, bins in enumerate(self.terms.bins) if bins.kind == "category"]
-        effects = [effect.tolist() for effect in self.terms.effects]
-        pairs = [
-            (p.first, p.second, p.row_starts.tolist(), p.second_index.tolist(), p.halves.tolist())
-            for p in self.terms.pairs
-        ]
-        baseline, missing, get, add, reduce = self.baseline, math.inf, operator.getitem, operator.add, functools.reduce
+        """Compile the path for one row: one search in the cuts of all inputs, then table look-ups."""
+        count, bins = len(self.inputs), self.terms.bins
+        categories = [(at, item.row_places()) for at, item in enumerate(bins) if item.kind == "category"]
+        keys, starts = _search_keys([item.row_cuts() for item in bins])
+        effects = np.concatenate([[0.0], *self.terms.effects])
+        pairs = [(p.first, p.second, *p.row_lines()) for p in self.terms.pairs]
+        queries, infinite = np.arange(count, dtype=np.complex128), np.full(count, math.inf)
+        packed, baseline, search = compile_packing(count, math.inf), self.baseline, keys.searchsorted
+        frombuffer, fmin, add, reduce = np.frombuffer, np.fmin, operator.add, functools.reduce
 
         def score(values: Sequence[Value]) -> tuple[float, list[float]]:
-            numbers: list[Any] = list(values)
+            given: list[Any] = list(values)
             for at, places in categories:
-                numbers[at] = places[numbers[at]]
-            if None in numbers:
-                numbers = [missing if number is None else number for number in numbers]
-            bins = list(map(bisect_right, cuts, numbers))
-            parts = list(map(get, effects, bins))
-            for first, second, starts, columns, halves in pairs:
-                half = halves[starts[bins[first]] + columns[bins[second]]]
-                parts[first] += half
-                parts[second] += half
+                given[at] = places[given[at]]
+            query = queries.copy()
+            fmin(frombuffer(packed(given)), infinite, query.imag)  # NaN counts as missing
+            found = search(query, "right")
+            parts: list[float] = effects.take(found).tolist()
+            if pairs:
+                places = (found - starts).tolist()
+                for first, second, lines, columns in pairs:
+                    half = lines[places[first]][columns[places[second]]]
+                    parts[first] += half
+                    parts[second] += half
             return reduce(add, parts, baseline), parts  # not sum(), which compensates since Python 3.12
 
         return score
@@ -141,6 +143,19 @@ class AdditiveModel:
             return cls(*parse(content, Reader(read_arrays(folder / ARRAYS_FILE))))
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             raise ModelError(f"{folder}: the model's files do not fit each other: {error}. Train again.") from None
+
+
+def _search_keys(cuts: Sequence[Sequence[float]]) -> tuple[NDArray[np.complex128], NDArray[np.int64]]:
+    """The cuts of all inputs as one sorted array, so that one search finds all bins of a row.
+
+    NumPy orders complex numbers by their real part, then by the imaginary one: here the input's number and the cut.
+    A key of minus infinity opens each input, so a value's place is where its input starts (second result) plus its bin.
+    """
+    sizes = [len(item) + 1 for item in cuts]
+    keys = np.empty(sum(sizes), dtype=np.complex128)
+    keys.real = np.repeat(np.arange(len(cuts)), sizes)
+    keys.imag = np.concatenate([[-math.inf, *item] for item in cuts])
+    return keys, np.cumsum([1, *sizes[:-1]])
 
 
 class ScorecardModel(AdditiveModel):

@@ -58,6 +58,7 @@ class Scorer:
         self.medians = {name: entry.get("median") for name, entry in reference["inputs"].items()}
         self._row = compile_row(contract)
         self._model_row = model.row()
+        self._decided = policy.compiled()
         self._reasons = compile_reasons(contract.inputs, self.medians, REASONS)
 
     @classmethod
@@ -95,16 +96,10 @@ class Scorer:
         if row.faults:
             return Answer(None, None, None, (), tuple(row.faults), tuple(row.warnings))
         margin, contributions = self._model_row(row.values)
-        log_odds = self.calibrator.log_odds(margin)
         pd = self.calibrator.pd(margin)
-        return Answer(
-            pd,
-            self.policy.score(log_odds),
-            self.policy.decide(pd),
-            tuple(self._reasons(row.values, contributions)),
-            (),
-            tuple(row.warnings),
-        )
+        score, decision = self._decided(self.calibrator.log_odds(margin), pd)
+        reasons = tuple(self._reasons(row.values, contributions))
+        return Answer(pd, score, decision, reasons, (), tuple(row.warnings))
 
     def score_frame(self, raw: pl.DataFrame, application_date: dt.date | None = None) -> pl.DataFrame:
         """Score a table with raw column names; any type a reader gives (texts of a CSV, numbers of Parquet).

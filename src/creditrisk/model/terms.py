@@ -68,7 +68,7 @@ class Bins:
         )
 
     def row_cuts(self) -> list[float]:
-        """Cuts for ``bisect_right`` on one number, or on the place of one category; infinity stands for missing."""
+        """Cuts for one number, or for the place of one category; infinity stands for missing."""
         return [*(self.cuts.tolist() if self.kind == "number" else map(float, range(1, self.count - 1))), math.inf]
 
     def row_places(self) -> Places:
@@ -108,6 +108,11 @@ class Pair:
         """Where in the flat table the row for each bin of the first input starts."""
         starts: Indexes = self.first_index * self.table.shape[1]
         return starts
+
+    def row_lines(self) -> tuple[list[list[float]], list[int]]:
+        """For one row: the line of ``halves`` for each bin of the first input, the place in it for each of the second."""
+        lines = self.halves.reshape(self.table.shape).tolist()
+        return [lines[at] for at in self.first_index.tolist()], self.second_index.tolist()
 
     @cached_property
     def halves(self) -> Floats:
