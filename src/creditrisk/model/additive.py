@@ -1,19 +1,15 @@
 """The runtime of scorecard and ebm: look-ups in tables, NumPy alone, arrays and JSON on disk.
 
-The margin is the baseline plus the contributions of the inputs, added in their order; a contribution is what the
-input's bin adds, plus half of each pair it stands in, in the pairs' order. One row and a table add in the same order,
-so both ways agree to the last bit.
+The margin is the contributions of the inputs, added in their order, plus the baseline; a contribution is what the
+input's bin adds, plus half of each pair it stands in, in the pairs' order. One row (``additive_row``) and a table add
+in the same order, so both ways agree to the last bit.
 """
 
 from __future__ import annotations
 
-import functools
 import json
-import math
-import operator
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 import polars as pl
@@ -22,8 +18,8 @@ from numpy.typing import NDArray
 from creditrisk.contract import Input
 from creditrisk.errors import ModelError
 from creditrisk.model.additive_files import Reader, join, parse, read_arrays
-from creditrisk.model.family import MODEL_FILE, RowFunction, Value, read_json
-from creditrisk.model.packing import compile_packing
+from creditrisk.model.additive_row import compile_row
+from creditrisk.model.family import MODEL_FILE, RowFunction, read_json
 from creditrisk.model.terms import Floats, Terms
 
 FORMAT = 1
@@ -60,44 +56,20 @@ class AdditiveModel:
         parts = np.empty((len(self.inputs), table.height))  # one input's numbers lie together
         found = [bins.find(table[item.name]) for bins, item in zip(terms.bins, self.inputs, strict=True)]
         for part, rows, effect in zip(parts, found, terms.effects, strict=True):
-            np.take(effect, rows, out=part, mode="clip")
+            np.take(effect + 0.0, rows, out=part, mode="clip")  # no negative zero: one row's sums start from zero
         for pair in terms.pairs:
             half = pair.halves[pair.index(found)]
             parts[pair.first] += half
             parts[pair.second] += half
-        margin = np.full(table.height, self.baseline)
+        margin = np.zeros(table.height)
         for part in parts:
             margin += part
+        margin += self.baseline
         return margin, parts.T
 
     def row(self) -> RowFunction:
-        """Compile the path for one row: one search in the cuts of all inputs, then table look-ups."""
-        count, bins = len(self.inputs), self.terms.bins
-        categories = [(at, item.row_places()) for at, item in enumerate(bins) if item.kind == "category"]
-        keys, starts = _search_keys([item.row_cuts() for item in bins])
-        effects = np.concatenate([[0.0], *self.terms.effects])
-        pairs = [(p.first, p.second, *p.row_lines()) for p in self.terms.pairs]
-        queries, infinite = np.arange(count, dtype=np.complex128), np.full(count, math.inf)
-        packed, baseline, search = compile_packing(count, math.inf), self.baseline, keys.searchsorted
-        frombuffer, fmin, add, reduce = np.frombuffer, np.fmin, operator.add, functools.reduce
-
-        def score(values: Sequence[Value]) -> tuple[float, list[float]]:
-            given: list[Any] = list(values)
-            for at, places in categories:
-                given[at] = places[given[at]]
-            query = queries.copy()
-            fmin(frombuffer(packed(given)), infinite, query.imag)  # NaN counts as missing
-            found = search(query, "right")
-            parts: list[float] = effects.take(found).tolist()
-            if pairs:
-                places = (found - starts).tolist()
-                for first, second, lines, columns in pairs:
-                    half = lines[places[first]][columns[places[second]]]
-                    parts[first] += half
-                    parts[second] += half
-            return reduce(add, parts, baseline), parts  # not sum(), which compensates since Python 3.12
-
-        return score
+        """Compile the path for one row."""
+        return compile_row(self.baseline, self.terms)
 
     def save(self, folder: Path) -> None:
         """Write ``model.json`` and ``arrays.npz``; the same model gives the same bytes."""
@@ -143,19 +115,6 @@ class AdditiveModel:
             return cls(*parse(content, Reader(read_arrays(folder / ARRAYS_FILE))))
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             raise ModelError(f"{folder}: the model's files do not fit each other: {error}. Train again.") from None
-
-
-def _search_keys(cuts: Sequence[Sequence[float]]) -> tuple[NDArray[np.complex128], NDArray[np.int64]]:
-    """The cuts of all inputs as one sorted array, so that one search finds all bins of a row.
-
-    NumPy orders complex numbers by their real part, then by the imaginary one: here the input's number and the cut.
-    A key of minus infinity opens each input, so a value's place is where its input starts (second result) plus its bin.
-    """
-    sizes = [len(item) + 1 for item in cuts]
-    keys = np.empty(sum(sizes), dtype=np.complex128)
-    keys.real = np.repeat(np.arange(len(cuts)), sizes)
-    keys.imag = np.concatenate([[-math.inf, *item] for item in cuts])
-    return keys, np.cumsum([1, *sizes[:-1]])
 
 
 class ScorecardModel(AdditiveModel):

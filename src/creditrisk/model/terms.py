@@ -109,11 +109,6 @@ class Pair:
         starts: Indexes = self.first_index * self.table.shape[1]
         return starts
 
-    def row_lines(self) -> tuple[list[list[float]], list[int]]:
-        """For one row: the line of ``halves`` for each bin of the first input, the place in it for each of the second."""
-        lines = self.halves.reshape(self.table.shape).tolist()
-        return [lines[at] for at in self.first_index.tolist()], self.second_index.tolist()
-
     @cached_property
     def halves(self) -> Floats:
         """The flat table halved: the part of each of the two inputs."""
