@@ -6,6 +6,7 @@ where no given text is true, the value itself is stated. The table's way gives e
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
@@ -46,18 +47,43 @@ def compile_reasons(inputs: Sequence[Input], medians: Medians, limit: int = LIMI
     """
     names = [item.name for item in inputs]
     texts = [compile_text(item, medians.get(item.name)) for item in inputs]
-    places = range(len(inputs))
+    largest = _largest_four if limit == 4 else partial(_largest, limit)
+    new = tuple.__new__  # a third of the time of the class's own call
 
     def reasons(values: Sequence[Value], contributions: Sequence[float]) -> list[ReasonGiven]:
         given: list[ReasonGiven] = []
-        for at in sorted(places, key=contributions.__getitem__, reverse=True)[:limit]:  # stable, also when reversed
-            part = contributions[at]
+        before, at = math.inf, -1
+        # Finding bare numbers and then their places is quicker than sorting places by their numbers.
+        for part in largest(contributions):
             if part <= 0.0:
                 break
-            given.append(ReasonGiven(names[at], texts[at](values[at]), part))
+            at = contributions.index(part, at + 1 if part == before else 0)
+            given.append(new(ReasonGiven, (names[at], texts[at](values[at]), part)))
+            before = part
         return given
 
     return reasons
+
+
+def _largest(limit: int, numbers: Sequence[float]) -> Sequence[float]:
+    return sorted(numbers, reverse=True)[:limit]
+
+
+def _largest_four(numbers: Sequence[float]) -> Sequence[float]:
+    """The four largest numbers above 0, falling, with zeros where there are fewer: one pass, in half a sort's time."""
+    first = second = third = fourth = 0.0
+    for number in numbers:
+        if number > fourth:
+            if number > second:
+                if number > first:
+                    first, second, third, fourth = number, first, second, third
+                else:
+                    second, third, fourth = number, second, third
+            elif number > third:
+                third, fourth = number, third
+            else:
+                fourth = number
+    return first, second, third, fourth
 
 
 def reasons_frame(
@@ -116,8 +142,10 @@ def compile_text(item: Input, median: float | None) -> Callable[[Value], str]:
         return partial(_always, item.reason, missing)
     if item.kind == "category":
         return _Categories(_category_texts(item, words), neutral, missing).__getitem__
-    unit = f" {item.unit}" if item.unit else ""
-    return partial(_number, words.high, words.low, median, missing, neutral, unit)
+    stated = _stated(neutral, f" {item.unit}" if item.unit else "", missing)
+    if median is None or (words.high is None and words.low is None):
+        return stated
+    return partial(_by_median, median, words.high, words.low, stated)
 
 
 def _words(item: Input) -> Reason:
@@ -128,24 +156,26 @@ def _words(item: Input) -> Reason:
     return Reason(high=reason) if item.monotone == "increasing" else Reason(low=reason)
 
 
-def _number(
-    high: str | None, low: str | None, median: float | None, missing: str, neutral: str, unit: str, value: Value
-) -> str:
-    if value is None:
-        return missing
-    if median is not None:
+def _by_median(median: float, high: str | None, low: str | None, stated: Callable[[Value], str], value: Value) -> str:
+    if value is not None:
         if high is not None and value > median:  # type: ignore[operator]
             return high
         if low is not None and value < median:  # type: ignore[operator]
             return low
-    return f"{neutral}{plain_number(value)}{unit}"  # type: ignore[arg-type]
+    return stated(value)
 
 
-def plain_number(value: float) -> str:
-    """A number as people write it: no decimals where it is whole, else four significant digits."""
-    if abs(value) >= 1000 or value == int(value):
-        return f"{value:,.0f}"
-    return f"{value:.4g}"
+def _stated(before: str, after: str, missing: str) -> Callable[[Value], str]:
+    """State a number as people write it: no decimals where it is whole, else four significant digits."""
+
+    def text(value: Value) -> str:
+        if value is None:
+            return missing
+        if -1000.0 < value < 1000.0 and not value.is_integer():  # type: ignore[operator,union-attr]
+            return f"{before}{value:.4g}{after}"
+        return f"{before}{value:,.0f}{after}"
+
+    return text
 
 
 def _always(text: str, missing: str, value: Value) -> str:

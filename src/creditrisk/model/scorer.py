@@ -60,6 +60,7 @@ class Scorer:
         self.medians = {name: entry.get("median") for name, entry in reference["inputs"].items()}
         self._row = compile_row(contract)
         self._model_row = model.row()
+        self._decided = policy.compiled()
         self._reasons = compile_reasons(contract.inputs, self.medians, REASONS)
 
     @classmethod
@@ -97,23 +98,17 @@ class Scorer:
         if row.faults:
             return Answer(None, None, None, (), tuple(row.faults), tuple(row.warnings), row.application_date)
         margin, contributions = self._model_row(row.values)
-        log_odds = self.calibrator.log_odds(margin)
         pd = self.calibrator.pd(margin)
-        return Answer(
-            pd,
-            self.policy.score(log_odds),
-            self.policy.decide(pd),
-            tuple(self._reasons(row.values, contributions)),
-            (),
-            tuple(row.warnings),
-            row.application_date,
-        )
+        score, decision = self._decided(self.calibrator.log_odds(margin), pd)
+        reasons = tuple(self._reasons(row.values, contributions))
+        # As Answer(...) does, in a third of the time.
+        return tuple.__new__(Answer, (pd, score, decision, reasons, (), tuple(row.warnings), row.application_date))
 
     def score_frame(self, raw: pl.DataFrame, application_date: dt.date | None = None) -> pl.DataFrame:
         """Score a table with raw column names; any type a reader gives (texts of a CSV, numbers of Parquet).
 
         Returns:
-            One row for each of ``raw``, in its order: pd, score, decision, reason_1..4, characteristic_1..4, verdict
+            One row for each of ``raw``, in its order: pd, score, decision, band, reason_1..4, characteristic_1..4, verdict
             (``scored`` or why not) and warnings.
         """
         pieces = [self._score_piece(piece, application_date) for piece in raw.iter_slices(BATCH_ROWS)]
@@ -139,6 +134,7 @@ class Scorer:
                 "pd": pd,
                 "score": self.policy.score_vector(log_odds),
                 "decision": self.policy.decide_vector(pd),
+                "band": self.policy.band_vector(pd),
             }
         ).hstack(reasons)
         kept = pl.Series(good)
