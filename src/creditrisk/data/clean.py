@@ -14,12 +14,13 @@ from functools import cached_property
 from pathlib import Path
 
 import polars as pl
+from polars.io.plugins import register_io_source
 
 from creditrisk.contract import APPLICATION_DATE, GROUP, ID, ROW, TARGET, WEIGHT, Contract
 from creditrisk.data.column import clean_column, text_form
 from creditrisk.data.marks import content_id, duplicates, outcome, state, system_columns
 from creditrisk.data.messages import QUARANTINE, RAW, check_columns, fault_lines, missing_columns, sentences
-from creditrisk.data.parquet import ParquetDraft
+from creditrisk.data.parquet import ParquetDraft, sink_table
 from creditrisk.data.report import CODE, KEPT, QUARANTINED, STATE, TARGET_TEXT, CleaningReport, Tally
 from creditrisk.data.rules import FAULT, Rule, rules
 from creditrisk.errors import DataError
@@ -67,8 +68,8 @@ class Cleaned:
             tally.add(batch, self.faults(batch))
         return tally.report()
 
-    def batches(self, rows: int = 100_000) -> Iterator[pl.DataFrame]:
-        """The marked rows piece by piece, in order."""
+    def batches(self, rows: int | None = None) -> Iterator[pl.DataFrame]:
+        """The marked rows piece by piece, in order; as large as they come (about 100,000 rows) or of ``rows`` each."""
         yield from self.marked.collect_batches(chunk_size=rows, maintain_order=True)
 
     def faults(self, batch: pl.DataFrame) -> pl.DataFrame:
@@ -195,17 +196,22 @@ def write_cleaned(
     total = table.select(pl.len()).collect(engine="streaming").item()
     try:
         with (
-            ParquetDraft(drafts[clean_path], cleaned.table.collect_schema()) as file,
             ParquetDraft(drafts[quarantine_path], pl.Schema(QUARANTINE)) as quarantine,
             bar("cleaning", total) as shown,
         ):
             quarantine.write(lines)
-            for batch in cleaned.batches():
-                faults = cleaned.faults(batch)
-                tally.add(batch, faults)
-                quarantine.write(faults)
-                file.write(batch.filter(pl.col(STATE) == KEPT).select(cleaned.columns))
-                shown.advance(batch.height, "rows")
+
+            def counted() -> Iterator[pl.DataFrame]:
+                for batch in cleaned.batches():
+                    faults = cleaned.faults(batch)
+                    tally.add(batch, faults)
+                    quarantine.write(faults)
+                    yield batch.select(STATE, *cleaned.columns).filter(pl.col(STATE) == KEPT).drop(STATE)
+                    shown.advance(batch.height, "rows")
+
+            # A table of pieces rather than a loop of writes: encoding one piece goes on while the next is made.
+            kept = register_io_source(lambda *_: counted(), schema=cleaned.table.collect_schema())
+            sink_table(kept, drafts[clean_path])
         drafts[quarantine_path].replace(quarantine_path)
         report = tally.report()
         drafts[clean_path].replace(clean_path)

@@ -21,6 +21,7 @@ from creditrisk.data.rules import (
     Rule,
 )
 from creditrisk.errors import DataError
+from creditrisk.expression.distinct import by_distinct
 from creditrisk.expression.polars import DTYPES, ascii_lower, ascii_upper, let
 from creditrisk.expression.scalar import SPACE
 
@@ -37,6 +38,13 @@ def clean_column(rule: Rule, dtype: pl.DataType) -> pl.Expr:
     Raises:
         DataError: the raw column is of a type that no rule reads, such as a list.
     """
+    result = _cell(rule, dtype)
+    if dtype != pl.String or (rule.type == "text" and rule.column.case == "keep" and not rule.column.strip):
+        return result  # trimming alone is quicker than numbering
+    return by_distinct(rule.raw, result, pl.Struct({"value": DTYPES[rule.column.kind], "code": pl.UInt8}))
+
+
+def _cell(rule: Rule, dtype: pl.DataType) -> pl.Expr:
     raw = pl.col(rule.raw)
     if rule.type in ("number", "integer"):
         steps, found, code = _number(rule, raw, dtype)

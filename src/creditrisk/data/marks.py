@@ -90,10 +90,23 @@ def duplicates(numbered: pl.LazyFrame, dtypes: dict[str, pl.DataType], contract:
         return pl.Series([], dtype=pl.Int64)
     identifiers = {raw for raw, column in contract.columns.items() if column.role == "id"}
     identifiers |= {contract.raw_names[name] for name in contract.id_columns}
-    content = pl.struct(name for name in dtypes if name not in identifiers)
+    names = [name for name in dtypes if name not in identifiers]
+    first = [name for name in names if dtypes[name].is_numeric() or dtypes[name].is_temporal()]
+    # Rows that differ in a number or a date are told apart by those alone, which is several times as quick.
+    suspects = _repeated(_hashes(numbered, first or names, seeds=1))
+    if suspects.is_empty():
+        return suspects[ROW]
+    rows = numbered.filter(pl.col(ROW).is_in(suspects[ROW].implode()))
     # 128 bits: two different rows out of ten million share them with a probability of about 1e-25.
-    keys = numbered.select(ROW, content.hash(seed=1).alias("a"), content.hash(seed=2).alias("b")).collect(
-        engine="streaming"
-    )
-    alike = keys.filter(pl.col("a").is_duplicated())  # nearly none, so the slower comparison is of few
-    return alike.filter(~pl.struct("a", "b").is_first_distinct())[ROW]
+    alike = _repeated(_hashes(rows, names, seeds=2))
+    return alike.filter(~pl.struct("0", "1").is_first_distinct())[ROW]
+
+
+def _hashes(rows: pl.LazyFrame, names: list[str], seeds: int) -> pl.DataFrame:
+    content = pl.struct(names)
+    hashes = (content.hash(seed=seed + 1).alias(str(seed)) for seed in range(seeds))
+    return rows.select(ROW, *hashes).collect(engine="streaming")
+
+
+def _repeated(hashes: pl.DataFrame) -> pl.DataFrame:
+    return hashes.filter(pl.col("0").is_duplicated())

@@ -1,4 +1,4 @@
-"""Write one Parquet file piece by piece."""
+"""Write one Parquet file, at once or piece by piece."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ from types import TracebackType
 from typing import Any, Self
 
 import polars as pl
+
+
+def sink_table(table: pl.LazyFrame, path: Path) -> None:
+    """Write a table between two stages: read once, whole, by the next one, so speed counts and statistics do not."""
+    table.sink_parquet(path, compression="zstd", compression_level=1, statistics=False)
 
 
 class ParquetDraft:
