@@ -474,7 +474,19 @@ def test_broken_lines_are_counted_and_do_not_stop_it(tmp_path: Path) -> None:
     lines = ["amount,kind,bad", *(f"{100 + 7 * row % 900},{'ab'[row % 2]},{int(row % 5 == 0)}" for row in range(200))]
     lines.insert(50, "1,2,3,4,5")
     path.write_text("\n".join(lines) + "\n")
-    assert any("1 broken line" in note for note in infer(path, "bad").notes)
+    (note,) = (note for note in infer(path, "bad").notes if "broken" in note)
+    assert "1 broken line goes to quarantine; row 50: expected 3 fields as in the header, found 5 (line 51)" in note
+    assert "'1,2,3,4,5'" in note
+
+
+def test_a_quotation_mark_that_nobody_closed_is_named_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "quote.csv"
+    lines = ["amount,kind,bad", *(f'{100 + 7 * row % 900},"{"ab"[row % 2]}",{int(row % 5 == 0)}' for row in range(200))]
+    lines[120] = lines[120].replace('",', ",")
+    path.write_text("\n".join(lines) + "\n")
+    (note,) = (note for note in infer(path, "bad").notes if "broken" in note)
+    assert "line 121" in note
+    assert "quotation marks" in note
 
 
 def test_the_path_is_relative_to_the_project_where_the_table_lies_in_it(tmp_path: Path) -> None:
