@@ -55,6 +55,18 @@ def test_many_rows_are_thinned_evenly(
     assert found.raw.equals(everything.raw.gather_every(stride))
 
 
+def test_rows_of_a_contract_that_protects_nothing_can_be_taken(
+    bare: Project, lender: Lender, contract: Contract
+) -> None:
+    lender.tables(bare)
+    age = contract.columns["age"].model_copy(update={"role": "ignore"})
+    bare_contract = contract.model_copy(update={"columns": contract.columns | {"age": age}})
+    found = judged_rows(bare, "small", bare_contract)
+    assert found.attributes.width == 0
+    some = found.take(np.arange(len(found.y)) % 2 == 0)
+    assert some.raw.height == len(some.y) == -(-len(found.y) // 2)
+
+
 def everything(lender: Lender) -> judged.JudgedRows:
     raw = pl.read_parquet(lender.root / "tables" / "raw" / "raw.parquet")
     return judged.JudgedRows(raw, np.zeros(raw.height), np.ones(raw.height), pl.DataFrame())

@@ -29,12 +29,13 @@ class JudgedRows:
     y: NDArray[np.float64]
     weight: NDArray[np.float64]
     attributes: pl.DataFrame
-    """Protected attributes by clean names, for adverse impact."""
+    """Protected attributes by clean names, for adverse impact; no column, and then no row, where there are none."""
 
     def take(self, kept: NDArray[np.bool_]) -> JudgedRows:
         """The rows where ``kept`` holds."""
         mask = pl.Series(kept)
-        return JudgedRows(self.raw.filter(mask), self.y[kept], self.weight[kept], self.attributes.filter(mask))
+        attributes = self.attributes.filter(mask) if self.attributes.width else self.attributes
+        return JudgedRows(self.raw.filter(mask), self.y[kept], self.weight[kept], attributes)
 
 
 def judged_rows(project: Project, portfolio: str, contract: Contract) -> JudgedRows:
