@@ -108,8 +108,8 @@ class Scorer:
         """Score a table with raw column names; any type a reader gives (texts of a CSV, numbers of Parquet).
 
         Returns:
-            One row for each of ``raw``, in its order: pd, score, decision, band, reason_1..4, characteristic_1..4, verdict
-            (``scored`` or why not) and warnings.
+            One row for each of ``raw``, in its order: pd, score, decision, band, reason_1..4, characteristic_1..4,
+            verdict (``scored`` or why not) and warnings.
         """
         pieces = [self._score_piece(piece, application_date) for piece in raw.iter_slices(BATCH_ROWS)]
         return pl.concat(pieces) if pieces else self._score_piece(raw, application_date)
