@@ -27,7 +27,7 @@ from creditrisk.model.family import Model, load_model
 from creditrisk.model.reasons import ReasonGiven, compile_reasons, reasons_frame
 
 REASONS = 4
-BATCH_ROWS = 50_000
+BATCH_ROWS = 100_000
 
 
 class Answer(NamedTuple):
@@ -137,8 +137,8 @@ class Scorer:
                 "band": self.policy.band_vector(pd),
             }
         ).hstack(reasons)
-        kept = pl.Series(good)
-        answers = answers.with_columns(pl.when(kept).then(pl.all()))
+        if not good.all():
+            answers = answers.with_columns(pl.when(good).then(pl.all()))
         return answers.with_columns(
             clean["_fault"].fill_null("scored").alias("verdict"),
             clean["_warnings"].alias("warnings"),
