@@ -140,6 +140,19 @@ def test_id_is_made_from_the_content_where_there_is_none() -> None:
     assert len(one["_id"][0]) == 24
 
 
+def test_an_outcome_that_is_corrected_changes_no_id_and_makes_no_duplicate(tmp_path: Path) -> None:
+    given = contract(id=None)
+    before, *_ = write(loans(), given, tmp_path)
+    after, *_ = write(loans(y=["1" if row == 0 else str(row % 2) for row in range(8)]), given, tmp_path)
+    assert after["_id"].equals(before["_id"])
+    assert after["_target"][0] != before["_target"][0]
+    alike = [loans()["no"][0], *loans()["no"][:7]]
+    same = loans(no=alike, **{name: [loans()[name][0], *loans()[name][:7]] for name in ("amt", "use", "sex", "junk")})
+    clean, _, report = write(same.with_columns(pl.Series("y", list("01010101"))), given, tmp_path)
+    assert report.duplicates == 0
+    assert clean["_id"][0] == clean["_id"][1]
+
+
 def test_several_id_columns_weight_group_and_time(tmp_path: Path) -> None:
     more: dict[str, dict[str, Any]] = {
         "sub": {"type": "integer", "role": "id"},
