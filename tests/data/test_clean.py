@@ -147,7 +147,8 @@ def test_an_outcome_that_is_corrected_changes_no_id_and_makes_no_duplicate(tmp_p
     assert after["_id"].equals(before["_id"])
     assert after["_target"][0] != before["_target"][0]
     alike = [loans()["no"][0], *loans()["no"][:7]]
-    same = loans(no=alike, **{name: [loans()[name][0], *loans()[name][:7]] for name in ("amt", "use", "sex", "junk")})
+    others: dict[str, list[Any]] = {n: [loans()[n][0], *loans()[n][:7]] for n in ("amt", "use", "sex", "junk")}
+    same = loans(8, no=alike, **others)
     clean, _, report = write(same.with_columns(pl.Series("y", list("01010101"))), given, tmp_path)
     assert report.duplicates == 0
     assert clean["_id"][0] == clean["_id"][1]
