@@ -74,7 +74,7 @@ class Cleaned:
 
     def faults(self, batch: pl.DataFrame) -> pl.DataFrame:
         """The quarantine's lines of one piece."""
-        bad = batch.filter(pl.col(STATE) == QUARANTINED)
+        bad = batch[(batch[STATE] == QUARANTINED).arg_true()]  # few rows of many columns: quicker than a filter
         if bad.is_empty():
             return pl.DataFrame(schema=QUARANTINE)
         faulty = [rule for rule in self.rules if (bad[CODE + rule.name] >= FAULT).any()]

@@ -27,7 +27,7 @@ def by_distinct(column: str, result: pl.Expr, dtype: pl.DataType) -> pl.Expr:
             return _apply(texts)
         categories = pl.Categories.random()
         numbered = texts.cast(pl.Categorical(categories))  # keeps the categories alive
-        different = categories.to_series().append(pl.Series([None], dtype=pl.String))
+        different = categories.to_series().append(pl.Series([None], dtype=pl.String)).rechunk()
         places = numbered.to_physical().fill_null(different.len() - 1)
         return _apply(different).gather(places)
 
