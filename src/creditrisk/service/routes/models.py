@@ -27,7 +27,7 @@ Action = Literal["promote", "rollback"]
 class Why(msgspec.Struct, forbid_unknown_fields=True):
     """The optional body of a promotion or rollback."""
 
-    reason: Annotated[str, msgspec.Meta(max_length=500)] = ""
+    reason: Annotated[str, msgspec.Meta(max_length=500, pattern=r"^[^\x00]*$")] = ""
     force: bool = False
     """A rollback alone: also where today's performance test fails; the ledger says so."""
 
