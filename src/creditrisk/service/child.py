@@ -92,8 +92,8 @@ class Child:
         _close(self._process)
         self._process, self.ended = None, status
         now = self._clock()
-        self._wait = FIRST_WAIT if now - self._started >= LONGEST_WAIT else min(self._wait * 2, LONGEST_WAIT)
-        self._due = now + self._wait
+        wait = FIRST_WAIT if now - self._started >= LONGEST_WAIT else self._wait
+        self._due, self._wait = now + wait, min(wait * 2, LONGEST_WAIT)
 
 
 def _close(process: subprocess.Popen[bytes]) -> None:

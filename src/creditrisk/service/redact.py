@@ -15,7 +15,6 @@ def without_places(text: str, *roots: Path) -> str:
     Args:
         roots: folders known to stand in such texts; their names may hold spaces.
     """
-    text = _ADDRESS.sub("(address left out)", text)
     for folder in {str(place) for root in roots for place in (root, root.resolve())} - {"/"}:
         text = text.replace(folder, "")
-    return _PLACE.sub(r"\1", text)
+    return _PLACE.sub(r"\1", _ADDRESS.sub("(address left out)", text))

@@ -29,6 +29,8 @@ async def ready(request: Request) -> Response:
     content |= {"model": model.named} if model else {"reason": service.trouble}
     if service.refresh is not None:
         content["registry"] = service.refresh.registry()
+    if service.hot is not None and (shadow := service.hot.shadow) is not None:
+        content["shadow"] = {"version": shadow.live.named.version, "scored": shadow.scored, "dropped": shadow.dropped}
     if service.alerts:
         content["alerts"] = service.alerts
     return answer(content, 200 if model else 503)
