@@ -21,6 +21,7 @@ from creditrisk.service.live import Live, ScoreAnswer
 from creditrisk.service.problem import Problem
 from creditrisk.service.record import Conflict, Earlier, Event, Group, Idempotency, Log, Stored
 from creditrisk.service.schema import Request, decode_request, undecodable
+from creditrisk.service.shadow import Shadow
 from creditrisk.service.telemetry import Counts
 
 PATH = "/v1/score"
@@ -58,6 +59,8 @@ class Hot:
     def __init__(self, log: Log, gate: Gate, counts: Counts, model: Live | None = None) -> None:
         self.log, self.gate, self.counts, self.model = log, gate, counts, model
         self.identifiers = Identifiers()
+        self.shadow: Shadow | None = None
+        """Where a challenger is scored beside the model."""
 
     def handle(self, headers: Iterable[Header], body: bytes, respond: Respond) -> None:
         """Answer one application; ``respond`` is called now for an error, else when the record is durable."""
@@ -117,6 +120,8 @@ class Hot:
                 if request.purpose == "decision":
                     counts.scores[answer.band, answer.decision, model.label] += 1
                 respond(200, _echo(request_id), encoded)
+                if self.shadow is not None:
+                    self.shadow.offer(request, answer, key_id)
             elif isinstance(result, Earlier):
                 self.counts.answered(PATH, 200, time.perf_counter() - began)
                 respond(200, [(b"idempotency-replayed", b"true"), *_echo(request_id)], result.answer)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 from pathlib import Path
 
 from creditrisk.errors import BundleError, CreditRiskError
@@ -12,6 +14,7 @@ from creditrisk.service.keys import Gate, KeyStore
 from creditrisk.service.live import Live
 from creditrisk.service.log import SqliteLog
 from creditrisk.service.record import Log, Off
+from creditrisk.service.refresh import Refresh
 from creditrisk.service.settings import ServiceSettings
 from creditrisk.service.telemetry import Counts
 
@@ -26,6 +29,11 @@ class Service:
         self.hot: Hot | None = None
         self.trouble = "the service is starting"
         """Why there is no model, in words; empty where there is one."""
+        self.alerts: dict[str, str] = {}
+        """What somebody should look at though the service may answer: a kind, and a sentence without places."""
+        self.refresh: Refresh | None = None
+        """Follows the registry; None where a local bundle is served."""
+        self._following: asyncio.Task[None] | None = None
 
     @property
     def log_path(self) -> Path:
@@ -46,16 +54,33 @@ class Service:
         loop = asyncio.get_running_loop()
         self.hot = Hot(self._log(loop), self.gate, self.counts)
         await loop.run_in_executor(None, self._first_model)
+        if self.refresh is not None:
+            self._following = asyncio.create_task(self.refresh.run())
 
     async def stop(self) -> None:
         """Finish what began, then close."""
+        if self._following is not None and self.refresh is not None:
+            self._following.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._following
+            await self.refresh.stop()
         if self.hot is not None:
+            if self.hot.shadow is not None:
+                self.hot.shadow.close()
             await self.hot.log.close()
 
     def swap(self, model: Live) -> None:
         """Answer with another model from the next request on; requests under way keep the one they began with."""
         assert self.hot is not None
         self.hot.model, self.trouble = model, ""
+
+    def alert(self, kind: str, sentence: str | None) -> None:
+        """Raise or clear an alert; a new one is logged."""
+        if sentence is None:
+            self.alerts.pop(kind, None)
+        elif self.alerts.get(kind) != sentence:
+            self.alerts[kind] = sentence
+            logging.getLogger("creditrisk.service").warning("%s: %s", kind, sentence)
 
     def _log(self, loop: asyncio.AbstractEventLoop) -> Log:
         if self.settings.audit == "off":
@@ -66,5 +91,8 @@ class Service:
         try:
             if self.settings.bundle is not None:
                 self.swap(Live.load(self.settings.bundle, self.settings.bundle.name, "local"))
+            else:
+                self.refresh = Refresh(self)
+                self.refresh.first()
         except (BundleError, CreditRiskError) as error:
             self.trouble = str(error)
