@@ -42,6 +42,8 @@ class ServiceSettings(Frozen):
     max_upload_bytes: Annotated[int, Field(ge=1_024)] = 4_294_967_296
     max_waiting: Annotated[int, Field(ge=1)] = 4_096
     """Requests that may wait for the disk at once; beyond, 503 says to come back."""
+    max_connections: Annotated[int, Field(ge=1)] = 4_096
+    """Of one worker; beyond, a connection is refused with 503."""
     request_seconds: Annotated[float, Field(gt=0)] = 10.0
     rate_per_minute: Annotated[int, Field(ge=1)] | None = None
     """Requests of one key in a minute over all workers, where the key has no limit of its own."""
