@@ -8,6 +8,11 @@ from argparse import Namespace
 from creditrisk.commands.context import Context
 from creditrisk.service.settings import ServiceSettings
 
+GRACE_SECONDS = 30
+"""How long a stop waits for clients that do not take their answers."""
+
+SPARE_FILES = 256
+
 
 def command_serve(context: Context, arguments: Namespace) -> None:
     """Run workers until told to stop; the hot path lies in the protocol, so it is uvicorn's with ours inside."""
@@ -21,6 +26,7 @@ def command_serve(context: Context, arguments: Namespace) -> None:
     environment = dict(os.environ)
     base = ServiceSettings.from_environment(context.project, environment)
     settings = ServiceSettings.model_validate(base.model_dump() | given)
+    _allow_files(settings.max_connections)
     os.environ |= settings.to_environment() | {"CREDITRISK_ROOT": str(context.project.root)}
     uvicorn.run(
         "app:app",
@@ -36,4 +42,16 @@ def command_serve(context: Context, arguments: Namespace) -> None:
         date_header=False,
         access_log=False,
         log_level="warning",
+        timeout_graceful_shutdown=GRACE_SECONDS,
     )
+
+
+def _allow_files(connections: int) -> None:
+    """Let each worker have as many files open as it may have connections."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + SPARE_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

@@ -8,6 +8,7 @@ plain ASGI handler where another server runs the application (``creditrisk.servi
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 import time
 from collections.abc import Callable, Iterable
@@ -33,6 +34,7 @@ JSON, PROBLEM = b"application/json", b"application/problem+json"
 _JSON_TYPE = re.compile(rb"application/json\s*(?:;.*)?", re.IGNORECASE)
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _IDEMPOTENCY_KEY = re.compile(rb"[\x21-\x7e]{1,255}")
+_LOGGER = logging.getLogger("creditrisk.service")
 encode = msgspec.json.Encoder().encode
 
 
@@ -85,6 +87,9 @@ class Hot:
             self._score(caller, body, idempotency_key, request_id, respond, began)
         except Problem as problem:
             self._refuse(problem, request_id, respond, began)
+        except Exception:  # a fault of ours: the connection and all others on it go on
+            _LOGGER.exception("an application could not be answered")
+            self._refuse(failed(), request_id, respond, began)
 
     def _score(
         self,
@@ -195,6 +200,11 @@ def not_stored(result: Conflict | Exception) -> Problem:
         "The record could not be written, so no answer is given. Nothing was decided; try again later.",
         headers={"Retry-After": "5"},
     )
+
+
+def failed() -> Problem:
+    """500: a fault of the service, of which the answer says nothing more."""
+    return Problem(500, "internal", "The application could not be scored because of a fault of the service.")
 
 
 def busy() -> Problem:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import logging
 import os
 import sqlite3
 import threading
@@ -55,6 +56,7 @@ CREATE TABLE IF NOT EXISTS idempotency_events (
 """
 INSERT = f"INSERT INTO events ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
 BATCH_GROUPS = 512
+_LOGGER = logging.getLogger("creditrisk.service")
 
 
 def connect(path: Path, read_only: bool = False) -> sqlite3.Connection:
@@ -163,7 +165,10 @@ class SqliteLog:
         else:
             self._empty.set()
         for group, result in zip(batch, results, strict=True):
-            group.done(result)
+            try:
+                group.done(result)
+            except Exception:  # one answer that cannot be sent must not keep the others back
+                _LOGGER.exception("a call back of the decision log failed")
 
 
 class Writer:

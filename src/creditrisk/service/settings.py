@@ -44,6 +44,8 @@ class ServiceSettings(Frozen):
     """Memory that the work on one uploaded file may take; a compressed bomb ends there."""
     max_waiting: Annotated[int, Field(ge=1)] = 4_096
     """Requests that may wait for the disk at once; beyond, 503 says to come back."""
+    max_connections: Annotated[int, Field(ge=1)] = 4_096
+    """Of one worker; beyond, a connection is refused with 503."""
     request_seconds: Annotated[float, Field(gt=0)] = 10.0
     rate_per_minute: Annotated[int, Field(ge=1)] | None = None
     """Requests of one key in a minute over all workers, where the key has no limit of its own."""
