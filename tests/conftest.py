@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from postgres import Postgres
 from support import Checkout, copy_project, make_bundle
 
 
@@ -43,3 +44,17 @@ def small_bundle_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str],
 def small_bundle(small_bundle_of: Callable[[str], Path]) -> Path:
     """A scorecard of the small lender."""
     return small_bundle_of("scorecard")
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """A PostgreSQL of our own; who stops it starts it again."""
+    server = Postgres(tmp_path_factory.mktemp("pg"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def database(postgres: Postgres) -> str:
+    """The address of an empty database in it."""
+    return postgres.fresh()

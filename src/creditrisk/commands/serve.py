@@ -6,6 +6,7 @@ import os
 from argparse import Namespace
 
 from creditrisk.commands.context import Context
+from creditrisk.service.records.database import plain_url
 from creditrisk.service.settings import ServiceSettings
 
 
@@ -21,6 +22,8 @@ def command_serve(context: Context, arguments: Namespace) -> None:
     environment = dict(os.environ)
     base = ServiceSettings.from_environment(context.project, environment)
     settings = ServiceSettings.model_validate(base.model_dump() | given)
+    if settings.audit == "postgres":
+        plain_url(settings.database_url)
     os.environ |= settings.to_environment() | {"CREDITRISK_ROOT": str(context.project.root)}
     uvicorn.run(
         "app:app",

@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from creditrisk.service.records import status
 from creditrisk.service.routes.common import answer, service_of
 
 router = APIRouter(tags=["health"])
@@ -24,4 +25,6 @@ async def ready(request: Request) -> Response:
     model = service.model
     content: dict[str, Any] = {"status": "ready" if model else "not ready"}
     content |= {"model": model.named} if model else {"reason": service.trouble}
+    if service.keeper is not None:
+        content["forwarder"] = status.read(service.settings.state)
     return answer(content, 200 if model else 503)
