@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from bank import MLFLOWS_OWN, SMALL, copy_bank
@@ -70,27 +68,3 @@ def small() -> Params:
 def bank(bare: Project, promoted: Project) -> Project:
     """A copy of the small lender and its champion, to do anything with."""
     return copy_bank(promoted, bare.root)
-
-
-@pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL of our own, on a socket in a folder of the test; skipped where there is none."""
-    pytest.importorskip("psycopg")
-    found = shutil.which("pg_ctl") or next((str(p) for p in Path("/usr/lib/postgresql").glob("*/bin/pg_ctl")), None)
-    if found is None:
-        pytest.skip("PostgreSQL is not installed here")
-    programs, folder = Path(found).resolve().parent, tmp_path_factory.mktemp("pg")
-    for each in (folder, *folder.parents):  # PostgreSQL refuses to run as root, so another account must get in
-        if os.geteuid() == 0 and each.owner() == "root" and each != Path("/"):
-            each.chmod(each.stat().st_mode | 0o011)
-    account: dict[str, Any] = {}
-    if os.geteuid() == 0:
-        account = {"user": "postgres", "cwd": "/"}
-        shutil.chown(folder, "postgres")
-    data = folder / "data"
-    options = f"-c listen_addresses='' -k {folder} -c fsync=off"
-    subprocess.run([programs / "initdb", "-D", data, "-U", "lender", "-A", "trust"], check=True, stdout=-3, **account)
-    control = [str(programs / "pg_ctl"), "-D", str(data), "-w"]
-    subprocess.run([*control, "-o", options, "-l", str(folder / "log"), "start"], check=True, stdout=-3, **account)
-    yield f"postgresql://lender@/postgres?host={folder}"
-    subprocess.run([*control, "-m", "immediate", "stop"], check=True, stdout=-3, **account)

@@ -134,14 +134,14 @@ def test_a_database_that_does_not_answer_is_said_so_without_its_password(
 
 
 @pytest.mark.slow
-def test_the_same_holds_on_postgresql(postgres: str, bare: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LEDGER_URL", postgres)
+def test_the_same_holds_on_postgresql(database: str, bare: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEDGER_URL", database)
     ledger = Ledger.open(bare)
     won, lost = _race(Ledger.open(bare), 6)
     assert (len(won), len(lost)) == (1, 5)
     second = write(ledger, "9", ledger.rows("c")[0].hash)
     assert ledger.rows("c")[-1] == second
-    engine = sa.create_engine(postgres.replace("postgresql:", "postgresql+psycopg:"), poolclass=sa.NullPool)
+    engine = sa.create_engine(database.replace("postgresql:", "postgresql+psycopg:"), poolclass=sa.NullPool)
     for statement in ("UPDATE ledger SET who = 'x'", "DELETE FROM ledger", "TRUNCATE ledger"):
         with pytest.raises(sa.exc.DBAPIError, match="append-only"), engine.begin() as connection:
             connection.execute(sa.text(statement))

@@ -6,6 +6,7 @@ import os
 from argparse import Namespace
 
 from creditrisk.commands.context import Context
+from creditrisk.service.records.database import plain_url
 from creditrisk.service.settings import ServiceSettings
 
 GRACE_SECONDS = 30
@@ -27,6 +28,8 @@ def command_serve(context: Context, arguments: Namespace) -> None:
     base = ServiceSettings.from_environment(context.project, environment)
     settings = ServiceSettings.model_validate(base.model_dump() | given)
     _allow_files(settings.max_connections)
+    if settings.audit == "postgres":
+        plain_url(settings.database_url)
     os.environ |= settings.to_environment() | {"CREDITRISK_ROOT": str(context.project.root)}
     uvicorn.run(
         "app:app",

@@ -10,11 +10,11 @@ from fastapi import FastAPI, Request, Response
 from creditrisk.paths import Project
 from creditrisk.service.front import Front
 from creditrisk.service.problem import MEDIA_TYPE, Problem
-from creditrisk.service.routes import files, health, models
+from creditrisk.service.routes import applicants, decisions, files, health, models, verdicts
 from creditrisk.service.service import Service
 from creditrisk.service.settings import ServiceSettings
 
-ROUTERS = (health.router, files.router, models.router)
+ROUTERS = (health.router, files.router, models.router, decisions.router, verdicts.router, applicants.router)
 
 
 def create(settings: ServiceSettings | None = None, project: Project | None = None) -> Front:

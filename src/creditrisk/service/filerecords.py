@@ -80,10 +80,26 @@ def find(state: Path, decision_id: str) -> dict[str, Any] | None:
     return None
 
 
-def erase_applicant(state: Path, applicant_id: str) -> int:
-    """Take an applicant's rows out of every chunk; returns how many there were."""
+def folders(state: Path, until: str | None = None) -> list[Path]:
+    """The files' folders in order of time; with ``until``, those named lower than this identifier."""
+    if not (state / "files").is_dir():
+        return []
+    return sorted(f for f in (state / "files").iterdir() if f.is_dir() and (until is None or f.name < until))
+
+
+def applicants(state: Path, until: str | None = None) -> list[str]:
+    """Every applicant that a file names."""
+    found: set[str] = set()
+    for folder in folders(state, until):
+        for path in chunks(folder):
+            found |= set(pl.read_parquet(path, columns=[APPLICANT])[APPLICANT].drop_nulls().unique())
+    return sorted(found)
+
+
+def erase_applicant(state: Path, applicant_id: str, until: str | None = None) -> int:
+    """Take an applicant's rows out of every chunk (of the files up to ``until``); returns how many there were."""
     erased = 0
-    for folder in sorted((state / "files").glob("*")) if (state / "files").is_dir() else []:
+    for folder in folders(state, until):
         for path in chunks(folder):
             table = pl.read_parquet(path)
             gone = table.filter(pl.col(APPLICANT) == applicant_id)

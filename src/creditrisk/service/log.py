@@ -17,6 +17,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from queue import SimpleQueue
+from typing import Protocol
 
 from creditrisk.errors import ServiceError
 from creditrisk.service.record import COLUMNS, Conflict, Earlier, Event, Group, Idempotency, Stored
@@ -38,6 +39,7 @@ CREATE TABLE IF NOT EXISTS events (
 );
 CREATE INDEX IF NOT EXISTS events_subject ON events (subject) WHERE subject IS NOT NULL;
 CREATE INDEX IF NOT EXISTS events_applicant ON events (applicant_id) WHERE applicant_id IS NOT NULL;
+CREATE INDEX IF NOT EXISTS events_refer ON events (id) WHERE status = 'refer';
 CREATE TABLE IF NOT EXISTS protected (id TEXT PRIMARY KEY, attributes BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS idempotency (
     key_id TEXT NOT NULL,
@@ -53,7 +55,11 @@ CREATE TABLE IF NOT EXISTS idempotency_events (
     key TEXT NOT NULL,
     PRIMARY KEY (id, key_id, key)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS forwarded (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS erased (id TEXT PRIMARY KEY) WITHOUT ROWID;
 """
+"""``forwarded`` is how far the log has been copied to PostgreSQL; ``erased`` lists erasures asked for on other machines
+that were carried out here."""
 INSERT = f"INSERT INTO events ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
 BATCH_GROUPS = 512
 _LOGGER = logging.getLogger("creditrisk.service")
@@ -102,17 +108,29 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-class SqliteLog:
-    """The log of one worker.
+class BatchWriter(Protocol):
+    """Makes batches durable; belongs to one thread."""
+
+    def write(self, batch: Sequence[Group]) -> list[Stored]:
+        """Make a batch durable. A group whose write failed is not in the log and gets the exception."""
+        ...
+
+    def close(self) -> None:
+        """Nothing more will be written."""
+        ...
+
+
+class GroupCommit:
+    """The log of one worker, whichever database its writer commits in.
 
     Args:
-        path: the database.
+        writer: what the thread calls.
         loop: the event loop that submits, and on which groups are called back.
         limit: groups that may wait at once.
     """
 
-    def __init__(self, path: Path, loop: asyncio.AbstractEventLoop, limit: int) -> None:
-        self._writer = Writer(connect(path), path)
+    def __init__(self, writer: BatchWriter, loop: asyncio.AbstractEventLoop, limit: int) -> None:
+        self._writer = writer
         self._loop, self._limit = loop, limit
         self._groups: list[Group] = []
         self._in_flight = 0
@@ -169,6 +187,13 @@ class SqliteLog:
                 group.done(result)
             except Exception:  # one answer that cannot be sent must not keep the others back
                 _LOGGER.exception("a call back of the decision log failed")
+
+
+class SqliteLog(GroupCommit):
+    """The log of one worker in the machine's SQLite database."""
+
+    def __init__(self, path: Path, loop: asyncio.AbstractEventLoop, limit: int) -> None:
+        super().__init__(Writer(connect(path), path), loop, limit)
 
 
 class Writer:

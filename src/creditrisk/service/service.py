@@ -14,6 +14,8 @@ from creditrisk.service.keys import Gate, KeyStore
 from creditrisk.service.live import Live
 from creditrisk.service.log import SqliteLog
 from creditrisk.service.record import Log, Off
+from creditrisk.service.records.database import postgres_log
+from creditrisk.service.records.keeper import Keeper
 from creditrisk.service.refresh import Refresh
 from creditrisk.service.settings import ServiceSettings
 from creditrisk.service.telemetry import Counts
@@ -27,6 +29,8 @@ class Service:
         self.counts = Counts()
         self.gate = Gate(KeyStore(settings.state / "keys.json"), settings.keys == "required" or not settings.loopback)
         self.hot: Hot | None = None
+        self.keeper: Keeper | None = None
+        """Looks after the forwarder; None where nothing is to be forwarded or pruned."""
         self.trouble = "the service is starting"
         """Why there is no model, in words; empty where there is one."""
         self.alerts: dict[str, str] = {}
@@ -53,6 +57,9 @@ class Service:
         """
         loop = asyncio.get_running_loop()
         self.hot = Hot(self._log(loop), self.gate, self.counts)
+        if self.settings.audit != "off" and (self.settings.database_url or self.settings.retention_days):
+            self.keeper = Keeper(self.settings)
+            self.keeper.start()
         await loop.run_in_executor(None, self._first_model)
         if self.refresh is not None:
             self._following = asyncio.create_task(self.refresh.run())
@@ -68,6 +75,8 @@ class Service:
             if self.hot.shadow is not None:
                 self.hot.shadow.close()
             await self.hot.log.close()
+        if self.keeper is not None:
+            await asyncio.get_running_loop().run_in_executor(None, self.keeper.stop)
 
     def swap(self, model: Live) -> None:
         """Answer with another model from the next request on; requests under way keep the one they began with."""
@@ -85,6 +94,8 @@ class Service:
     def _log(self, loop: asyncio.AbstractEventLoop) -> Log:
         if self.settings.audit == "off":
             return Off()
+        if self.settings.audit == "postgres":
+            return postgres_log(self.settings.database_url, loop, self.settings.max_waiting)
         return SqliteLog(self.log_path, loop, self.settings.max_waiting)
 
     def _first_model(self) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from creditrisk.service.records import status
 from creditrisk.service.routes.common import answer, service_of
 
 router = APIRouter(tags=["health"])
@@ -33,4 +34,6 @@ async def ready(request: Request) -> Response:
         content["shadow"] = {"version": shadow.live.named.version, "scored": shadow.scored, "dropped": shadow.dropped}
     if service.alerts:
         content["alerts"] = service.alerts
+    if service.keeper is not None:
+        content["forwarder"] = status.read(service.settings.state)
     return answer(content, 200 if model else 503)
