@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import os
 from argparse import Namespace
+from typing import Any
+
+from pydantic import ValidationError
 
 from creditrisk.commands.context import Context
+from creditrisk.errors import ServiceError
+from creditrisk.service.exposure import check_keys
+from creditrisk.service.keys import KeyStore
 from creditrisk.service.settings import ServiceSettings
+from creditrisk.settings import explain
 
 
 def command_serve(context: Context, arguments: Namespace) -> None:
@@ -20,7 +27,8 @@ def command_serve(context: Context, arguments: Namespace) -> None:
     }
     environment = dict(os.environ)
     base = ServiceSettings.from_environment(context.project, environment)
-    settings = ServiceSettings.model_validate(base.model_dump() | given)
+    settings = _checked(base.model_dump() | given)
+    check_keys(settings, KeyStore(settings.state / "keys.json").usable())
     os.environ |= settings.to_environment() | {"CREDITRISK_ROOT": str(context.project.root)}
     uvicorn.run(
         "app:app",
@@ -37,3 +45,10 @@ def command_serve(context: Context, arguments: Namespace) -> None:
         access_log=False,
         log_level="warning",
     )
+
+
+def _checked(values: dict[str, Any]) -> ServiceSettings:
+    try:
+        return ServiceSettings.model_validate(values)
+    except ValidationError as error:
+        raise ServiceError(explain(error, "main.py serve")) from None

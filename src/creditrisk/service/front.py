@@ -1,25 +1,25 @@
-"""The ASGI application: the hot path in front, FastAPI behind it, what holds for every answer around both."""
+"""The ASGI application: the hot path in front, FastAPI behind it, start and stop of the worker."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from creditrisk.errors import CreditRiskError
+from creditrisk.service.border import SECURITY, too_large
 from creditrisk.service.hot import JSON, PATH, PROBLEM, Header
 from creditrisk.service.problem import Problem
+from creditrisk.service.settings import is_loopback
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from creditrisk.service.service import Service
 
-SECURITY: tuple[Header, ...] = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cache-control", b"no-store"),
-)
+__all__ = ["SECURITY", "Front", "read_body", "too_large"]
+
 Answer = tuple[int, Iterable[Header], bytes]
 
 
@@ -35,11 +35,30 @@ class Front:
         self.app, self.service = app, service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Route one request."""
+        """Route one request, or live as long as the server does."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+            return
+        server = scope.get("server")
+        if server is not None and server[1] is not None and not is_loopback(server[0]):
+            self.service.gate.demand()
         if scope["type"] == "http" and scope["path"] == PATH and scope["method"] == "POST" and self.service.hot:
             await self._score(scope, receive, send)
         else:
             await self.app(scope, receive, send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """Start and stop the worker's parts; a start that fails says its sentence in the place of a traceback."""
+        await receive()
+        try:
+            await self.service.start()
+        except CreditRiskError as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.service.stop()
+        await send({"type": "lifespan.shutdown.complete"})
 
     async def _score(self, scope: Scope, receive: Receive, send: Send) -> None:
         hot = self.service.hot
@@ -53,7 +72,7 @@ class Front:
         try:
             body = await read_body(receive, self.service.settings.max_body_bytes)
         except Problem as problem:
-            respond(problem.status, (), problem.body())
+            hot.refuse(problem, None, respond, time.perf_counter())
         else:
             if body is None:
                 return
@@ -84,8 +103,3 @@ async def read_body(receive: Receive, limit: int) -> bytes | None:
         parts.append(part)
         if not message.get("more_body", False):
             return parts[0] if len(parts) == 1 else b"".join(parts)
-
-
-def too_large(limit: int) -> Problem:
-    """413 with the limit."""
-    return Problem(413, "too-large", f"The body is larger than {limit:,} bytes.")

@@ -13,6 +13,7 @@ import fcntl
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from queue import SimpleQueue
@@ -114,6 +115,8 @@ class SqliteLog:
         self._loop, self._limit = loop, limit
         self._groups: list[Group] = []
         self._in_flight = 0
+        self.commit_seconds = 0.0
+        self.failures = 0
         self._handing = False
         self._batches: SimpleQueue[list[Group] | None] = SimpleQueue()
         self._empty = asyncio.Event()
@@ -152,7 +155,9 @@ class SqliteLog:
 
     def _work(self) -> None:
         while (batch := self._batches.get()) is not None:
+            began = time.perf_counter()
             results = self._writer.write(batch)
+            self.commit_seconds = time.perf_counter() - began
             self._loop.call_soon_threadsafe(self._release, batch, results)
         self._writer.close()
 
@@ -163,6 +168,8 @@ class SqliteLog:
         else:
             self._empty.set()
         for group, result in zip(batch, results, strict=True):
+            if isinstance(result, Exception):
+                self.failures += 1
             group.done(result)
 
 

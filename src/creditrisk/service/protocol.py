@@ -9,6 +9,7 @@ request that is never finished is cut off, and a shutdown finishes what began.
 from __future__ import annotations
 
 import asyncio
+import time
 from asyncio.events import TimerHandle
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
@@ -18,6 +19,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from creditrisk.service.front import SECURITY, Front, too_large
 from creditrisk.service.hot import JSON, PATH, PROBLEM, Header
 from creditrisk.service.problem import Problem
+from creditrisk.service.settings import is_loopback
 
 if TYPE_CHECKING:
     from uvicorn.config import Config
@@ -102,6 +104,12 @@ class HotProtocol(HttpToolsProtocol):
         self._front = _front(self.app)
         self._service = self._front.service
         self._limit = self._service.settings.max_body_bytes
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """As uvicorn; a connection to an address beyond the loopback one makes keys compulsory."""
+        super().connection_made(transport)
+        if self.server is not None and self.server[1] is not None and not is_loopback(self.server[0]):
+            self._service.gate.demand()
 
     def set(self) -> None:
         """In the place of a cycle's event: nobody waits for it here."""
@@ -216,8 +224,9 @@ class HotProtocol(HttpToolsProtocol):
     def _end(self, cycle: HotCycle, problem: Problem) -> None:
         """Refuse a request whose body is not read to its end: the connection cannot go on after it."""
         cycle.keep_alive = False
-        self._service.counts.answered(PATH, problem.status, 0.0)
-        cycle.respond(problem.status, (), problem.body())
+        hot = self._service.hot
+        assert hot is not None
+        hot.refuse(problem, None, cycle.respond, time.perf_counter())
 
 
 def _front(app: Any) -> Front:

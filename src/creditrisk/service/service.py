@@ -3,17 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from pathlib import Path
+from typing import Any
 
 from creditrisk.errors import BundleError, CreditRiskError
+from creditrisk.model.bundle import MANIFEST
 from creditrisk.paths import Project
+from creditrisk.service.exposure import check_keys
+from creditrisk.service.gate import Gate
 from creditrisk.service.hot import Hot
-from creditrisk.service.keys import Gate, KeyStore
+from creditrisk.service.journal import Journal, configure
+from creditrisk.service.keys import KeyStore
 from creditrisk.service.live import Live
 from creditrisk.service.log import SqliteLog
+from creditrisk.service.rates import Rates
 from creditrisk.service.record import Log, Off
 from creditrisk.service.settings import ServiceSettings
+from creditrisk.service.snapshot import Keeper
 from creditrisk.service.telemetry import Counts
+from creditrisk.service.workers import Seat
+
+COUNT_SECONDS = 1.0
+"""How often a worker writes what it has counted; a killed one loses no more than this much of it."""
+
+
+def _made(model: Live) -> float | None:
+    try:
+        return (model.folder / MANIFEST).stat().st_mtime
+    except OSError:
+        return None
 
 
 class Service:
@@ -22,7 +41,16 @@ class Service:
     def __init__(self, settings: ServiceSettings, project: Project) -> None:
         self.settings, self.project = settings, project
         self.counts = Counts()
-        self.gate = Gate(KeyStore(settings.state / "keys.json"), settings.keys == "required" or not settings.loopback)
+        self.journal = Journal(settings.log_every)
+        required = settings.keys == "required" or not settings.loopback
+        self.gate = Gate(KeyStore(settings.state / "keys.json"), required, per_minute=settings.rate_per_minute)
+        self.seat: Seat | None = None
+        self.alerts: dict[str, str] = {}
+        """What needs a person, by a short name that a metric shows, in words."""
+        self.evidence: dict[str, Any] = {}
+        """Metrics and gates of the model that answers, where the registry knows them."""
+        self.model_made: float | None = None
+        """When the version that answers was made, in seconds since 1970."""
         self.hot: Hot | None = None
         self.trouble = "the service is starting"
         """Why there is no model, in words; empty where there is one."""
@@ -33,6 +61,16 @@ class Service:
         return self.settings.state / "decisions.db"
 
     @property
+    def seats_folder(self) -> Path:
+        """Where the workers' seats are."""
+        return self.settings.state / "workers"
+
+    @property
+    def metrics_folder(self) -> Path:
+        """Where each worker writes what it counts."""
+        return self.settings.state / "metrics"
+
+    @property
     def model(self) -> Live | None:
         """The model that answers now."""
         return self.hot.model if self.hot else None
@@ -41,21 +79,50 @@ class Service:
         """Open the log, load the model.
 
         Raises:
-            ServiceError: the log cannot be opened.
+            ServiceError: the log cannot be opened, or the address is open to others and there is no key.
         """
+        check_keys(self.settings, self.gate.has_keys)
+        configure(self.settings.log == "info")
         loop = asyncio.get_running_loop()
-        self.hot = Hot(self._log(loop), self.gate, self.counts)
+        self.seat = Seat.take(self.seats_folder)
+        self._rates = self.gate.rates = Rates(self.settings.state / "rates", self.seat.number)
+        self._keeper = Keeper(self.metrics_folder, self.seat.number, self.counts)
+        self.hot = Hot(self._log(loop), self.gate, self.counts, journal=self.journal)
+        self._counting = loop.create_task(self._count())
         await loop.run_in_executor(None, self._first_model)
 
     async def stop(self) -> None:
         """Finish what began, then close."""
-        if self.hot is not None:
-            await self.hot.log.close()
+        if self.hot is None:
+            return
+        await self.hot.log.close()
+        self._counting.cancel()
+        self.write_counts()
+        self.gate.rates = None
+        self._rates.close()
+        if self.seat is not None:
+            self.seat.leave()
 
     def swap(self, model: Live) -> None:
         """Answer with another model from the next request on; requests under way keep the one they began with."""
         assert self.hot is not None
+        self.counts.watch(model.label, model.scorer.reference["pd"]["edges"])
+        self.model_made = _made(model)
         self.hot.model, self.trouble = model, ""
+
+    def write_counts(self) -> None:
+        """Write this worker's counts where a scrape finds them; a full disk costs the metrics, not the service."""
+        log, model = (self.hot.log, self.hot.model) if self.hot else (None, None)
+        if log is None:
+            return
+        with contextlib.suppress(OSError):
+            label = model.label if model else None
+            self._keeper.take(log.waiting, log.commit_seconds, log.failures, label, sorted(self.alerts))
+
+    async def _count(self) -> None:
+        while True:
+            await asyncio.sleep(COUNT_SECONDS)
+            self.write_counts()
 
     def _log(self, loop: asyncio.AbstractEventLoop) -> Log:
         if self.settings.audit == "off":
