@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import os
 from argparse import Namespace
+from typing import Any
+
+from pydantic import ValidationError
 
 from creditrisk.commands.context import Context
+from creditrisk.errors import ServiceError
+from creditrisk.service.exposure import check_keys
+from creditrisk.service.keys import KeyStore
 from creditrisk.service.records.database import plain_url
 from creditrisk.service.settings import ServiceSettings
+from creditrisk.settings import explain
 
 GRACE_SECONDS = 30
 """How long a stop waits for clients that do not take their answers."""
@@ -26,10 +33,11 @@ def command_serve(context: Context, arguments: Namespace) -> None:
     }
     environment = dict(os.environ)
     base = ServiceSettings.from_environment(context.project, environment)
-    settings = ServiceSettings.model_validate(base.model_dump() | given)
+    settings = _checked(base.model_dump() | given)
     _allow_files(settings.max_connections)
     if settings.audit == "postgres":
         plain_url(settings.database_url)
+    check_keys(settings, KeyStore(settings.state / "keys.json").usable())
     os.environ |= settings.to_environment() | {"CREDITRISK_ROOT": str(context.project.root)}
     uvicorn.run(
         "app:app",
@@ -58,3 +66,10 @@ def _allow_files(connections: int) -> None:
     if soft != resource.RLIM_INFINITY and soft < wanted:
         most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+def _checked(values: dict[str, Any]) -> ServiceSettings:
+    try:
+        return ServiceSettings.model_validate(values)
+    except ValidationError as error:
+        raise ServiceError(explain(error, "main.py serve")) from None

@@ -1,25 +1,25 @@
-"""The ASGI application: the hot path in front, FastAPI behind it, what holds for every answer around both."""
+"""The ASGI application: the hot path in front, FastAPI behind it, start and stop of the worker."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from creditrisk.errors import CreditRiskError
+from creditrisk.service.border import SECURITY, too_large
 from creditrisk.service.hot import JSON, PATH, PROBLEM, Header
 from creditrisk.service.problem import Problem
+from creditrisk.service.settings import is_loopback
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from creditrisk.service.service import Service
 
-SECURITY: tuple[Header, ...] = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cache-control", b"no-store"),
-)
+__all__ = ["SECURITY", "Front", "read_body", "too_large"]
+
 Answer = tuple[int, Iterable[Header], bytes]
 
 
@@ -35,15 +35,32 @@ class Front:
         self.app, self.service = app, service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Route one request."""
-        if scope["type"] != "http" or scope["path"] != PATH or self.service.hot is None:
-            await self.app(scope, receive, send)
-        elif scope["method"] == "POST":
+        """Route one request, or live as long as the server does."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+            return
+        server = scope.get("server")
+        if server is not None and server[1] is not None and not is_loopback(server[0]):
+            self.service.gate.demand()
+        if scope["type"] == "http" and scope["path"] == PATH and scope["method"] == "POST" and self.service.hot:
             await self._score(scope, receive, send)
         else:
             problem = Problem(405, "method-not-allowed", f"{PATH} takes POST.", headers={"Allow": "POST"})
             content = b"" if scope["method"] == "HEAD" else problem.body()
             await _send(send, 405, [(b"allow", b"POST")], content)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """Start and stop the worker's parts; a start that fails says its sentence in the place of a traceback."""
+        await receive()
+        try:
+            await self.service.start()
+        except CreditRiskError as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.service.stop()
+        await send({"type": "lifespan.shutdown.complete"})
 
     async def _score(self, scope: Scope, receive: Receive, send: Send) -> None:
         hot = self.service.hot
@@ -62,7 +79,7 @@ class Front:
             problem = too_slow(settings.request_seconds)
             respond(problem.status, (), problem.body())
         except Problem as problem:
-            respond(problem.status, (), problem.body())
+            hot.refuse(problem, None, respond, time.perf_counter())
         else:
             if body is None:
                 return
@@ -100,11 +117,6 @@ async def read_body(receive: Receive, limit: int, headers: Iterable[Header] = ()
         parts.append(part)
         if not message.get("more_body", False):
             return parts[0] if len(parts) == 1 else b"".join(parts)
-
-
-def too_large(limit: int) -> Problem:
-    """413 with the limit."""
-    return Problem(413, "too-large", f"The body is larger than {limit:,} bytes.")
 
 
 def too_slow(seconds: float) -> Problem:

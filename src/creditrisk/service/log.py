@@ -14,6 +14,7 @@ import logging
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from queue import SimpleQueue
@@ -134,6 +135,8 @@ class GroupCommit:
         self._loop, self._limit = loop, limit
         self._groups: list[Group] = []
         self._in_flight = 0
+        self.commit_seconds = 0.0
+        self.failures = 0
         self._handing = False
         self._batches: SimpleQueue[list[Group] | None] = SimpleQueue()
         self._empty = asyncio.Event()
@@ -172,7 +175,9 @@ class GroupCommit:
 
     def _work(self) -> None:
         while (batch := self._batches.get()) is not None:
+            began = time.perf_counter()
             results = self._writer.write(batch)
+            self.commit_seconds = time.perf_counter() - began
             self._loop.call_soon_threadsafe(self._release, batch, results)
         self._writer.close()
 
@@ -183,6 +188,8 @@ class GroupCommit:
         else:
             self._empty.set()
         for group, result in zip(batch, results, strict=True):
+            if isinstance(result, Exception):
+                self.failures += 1
             try:
                 group.done(result)
             except Exception:  # one answer that cannot be sent must not keep the others back

@@ -9,6 +9,7 @@ what came before it was answered. A shutdown finishes what began.
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any, cast
 
 import httptools
@@ -18,6 +19,7 @@ from creditrisk.service.cycle import CONTINUE, HotCycle, announced, refusal
 from creditrisk.service.front import Front, too_large, too_slow
 from creditrisk.service.hot import PATH
 from creditrisk.service.problem import Problem
+from creditrisk.service.settings import is_loopback
 from creditrisk.service.sweep import Sweeper
 
 if TYPE_CHECKING:
@@ -64,8 +66,10 @@ class HotProtocol(HttpToolsProtocol):
         """In the place of a cycle's event: nobody waits for it here."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take a connection in, unless there are too many."""
+        """Take a connection in, unless there are too many; one from beyond loopback makes keys compulsory."""
         super().connection_made(transport)
+        if self.server is not None and self.server[1] is not None and not is_loopback(self.server[0]):
+            self._service.gate.demand()
         self._sweeper.start()
         self._since = self._sweeper.now
         if len(self.connections) > self._service.settings.max_connections:
@@ -289,8 +293,9 @@ class HotProtocol(HttpToolsProtocol):
     def _end(self, cycle: HotCycle, problem: Problem) -> None:
         """Refuse a request whose body is not read to its end: the connection cannot go on after it."""
         cycle.keep_alive = False
-        self._service.counts.answered(PATH, problem.status, 0.0)
-        cycle.respond(problem.status, (), problem.body())
+        hot = self._service.hot
+        assert hot is not None
+        hot.refuse(problem, None, cycle.respond, time.perf_counter())
 
     def _break(self, problem: Problem) -> None:
         """Nothing further can be understood: say so when what came before has its answer."""
