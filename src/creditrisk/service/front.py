@@ -45,9 +45,7 @@ class Front:
         if scope["type"] == "http" and scope["path"] == PATH and scope["method"] == "POST" and self.service.hot:
             await self._score(scope, receive, send)
         else:
-            problem = Problem(405, "method-not-allowed", f"{PATH} takes POST.", headers={"Allow": "POST"})
-            content = b"" if scope["method"] == "HEAD" else problem.body()
-            await _send(send, 405, [(b"allow", b"POST")], content)
+            await self.app(scope, receive, send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         """Start and stop the worker's parts; a start that fails says its sentence in the place of a traceback."""
