@@ -55,3 +55,9 @@ def test_several_text_columns_and_numbers_mix() -> None:
     plan = pl.LazyFrame({"s": ["Car ", None, "home"] * 200, "t": ["x", "yy", None] * 200, "a": [1.0, None, 2.0] * 200})
     found = plan.select(x=to_polars(parse(sql, {"s": "text", "t": "text", "a": "number"}, "x"))).collect()["x"]
     assert found.to_list() == [2.0, 2.0, None] * 200
+
+
+@pytest.mark.parametrize("texts", [["a"] * 3, [str(number) for number in range(20_000)]])
+def test_a_result_that_is_constant_is_given_to_every_row(texts: list[str]) -> None:
+    table = pl.DataFrame({"s": texts})
+    assert table.select(by_distinct("s", pl.lit(True), pl.Boolean()))["s"].to_list() == [True] * len(texts)

@@ -32,6 +32,6 @@ def by_distinct(column: str, result: pl.Expr, dtype: pl.DataType) -> pl.Expr:
         return _apply(different).gather(places)
 
     def _apply(texts: pl.Series) -> pl.Series:
-        return texts.to_frame(column).select(result).to_series()
+        return texts.to_frame(column).with_columns(result.alias(column)).to_series()  # spreads what came out constant
 
     return pl.col(column).map_batches(compute, return_dtype=dtype, is_elementwise=True)
