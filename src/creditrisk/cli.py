@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from creditrisk.commands.context import Context
-from creditrisk.errors import CreditRiskError, nearest
+from creditrisk.errors import CreditRiskError, nearest, os_sentence
 from creditrisk.paths import Project
 
 
@@ -138,9 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except OSError as error:
-        print(
-            f"error: {error.filename or 'a file'}: {error.strerror}; nothing was changed by this step.", file=sys.stderr
-        )
+        print(f"error: {os_sentence(error)}; nothing was changed by this step.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("stopped; what was finished is kept, the rest is made again by the same command.", file=sys.stderr)

@@ -147,9 +147,9 @@ def test_an_outcome_that_is_corrected_changes_no_id_and_makes_no_duplicate(tmp_p
     assert after["_id"].equals(before["_id"])
     assert after["_target"][0] != before["_target"][0]
     alike = [loans()["no"][0], *loans()["no"][:7]]
-    others: dict[str, list[Any]] = {n: [loans()[n][0], *loans()[n][:7]] for n in ("amt", "use", "sex", "junk")}
-    same = loans(8, no=alike, **others)
-    clean, _, report = write(same.with_columns(pl.Series("y", list("01010101"))), given, tmp_path)
+    same: dict[str, Any] = {name: [loans()[name][0], *loans()[name][:7]] for name in ("amt", "use", "sex", "junk")}
+    raw = loans(no=alike, y=list("01010101"), **same)
+    clean, _, report = write(raw, given, tmp_path)
     assert report.duplicates == 0
     assert clean["_id"][0] == clean["_id"][1]
 
