@@ -68,9 +68,9 @@ def test_promotion_and_rollback_over_the_api_change_the_model_that_answers(
         refused = client.post("/v1/models/2/promote", timeout=300).json()
         assert (refused["promoted"], refused["champion"]) == (False, "2")
         for path, status in (("2/rollback", 409), ("9/promote", 404), ("x/promote", 404), ("9/rollback", 404)):
-            found = client.post(f"/v1/models/{path}", timeout=300)
-            assert (found.status_code, found.headers["content-type"]) == (status, "application/problem+json"), path
-            assert str(tmp_path) not in found.text
+            wrong = client.post(f"/v1/models/{path}", timeout=300)
+            assert (wrong.status_code, wrong.headers["content-type"]) == (status, "application/problem+json"), path
+            assert str(tmp_path) not in wrong.text
         assert client.post("/v1/models/1/rollback", content=b"{", timeout=300).status_code == 422
 
         back = client.post("/v1/models/1/rollback", json={"reason": "complaints"}, timeout=300).json()
@@ -175,7 +175,7 @@ def test_no_answer_fails_or_mixes_models_while_the_champion_changes_ten_times(
 
 def ask(running: Running, number: int, ends: list[bool]) -> list[tuple[float, dict[str, Any]]]:
     """Applications one after the other until the end; every one must be answered."""
-    found = []
+    found: list[tuple[float, dict[str, Any]]] = []
     with running.client() as client:
         while not ends[0]:
             income = 500.0 + 50.0 * number + len(found) % 50
