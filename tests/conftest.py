@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from lender import Lender, make_lender
+from postgres import Postgres
 from support import Checkout, copy_project, make_bundle
 
 from creditrisk.paths import Project
@@ -71,3 +72,16 @@ def promoted(tmp_path_factory: pytest.TempPathFactory, migrated: Path, lender: L
     from bank import make_promoted
 
     return make_promoted(tmp_path_factory.mktemp("promoted"), migrated, lender)
+
+
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """A PostgreSQL of our own; who stops it starts it again."""
+    server = Postgres(tmp_path_factory.mktemp("pg"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def database(postgres: Postgres) -> str:
+    """The address of an empty database in it."""
+    return postgres.fresh()

@@ -22,7 +22,7 @@ MODEL = "CreditRiskModel-small"
 def following(bank: Project, state: Path, ready: bool = True, **environment: str) -> Iterator[Running]:
     """A server on the bank's registry, which looks at it twice a second."""
     given = {"CREDITRISK_SERVICE_WATCH_SECONDS": "0.5"} | environment
-    with serving(state, root=bank.root, ready=ready, **given) as running:
+    with serving(state, root=bank.root, ready=ready, asgi=False, **given) as running:
         yield running
 
 

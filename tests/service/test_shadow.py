@@ -24,7 +24,8 @@ IDENTIFIER = "0190a000-0000-7000-8000-000000000000"
 class Kept:
     """A log in a list."""
 
-    waiting = 0
+    waiting = failures = 0
+    commit_seconds = 0.0
 
     def __init__(self) -> None:
         self.events: list[Event] = []

@@ -38,7 +38,7 @@ def command_run(context: Context, arguments: Namespace) -> None:
     version = ensure_registered(context, params)
     outcome = promote(context.project, params, version=version, who="main.py run")
     summary = summarise(context.project, params, outcome.to_json())
-    context.show(summary | {"seconds": round(time.monotonic() - started, 1)}, lines(summary), "")
+    context.show(summary | {"seconds": round(time.monotonic() - started, 1)}, lines(summary))
 
 
 def reproduce(context: Context) -> None:

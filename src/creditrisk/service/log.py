@@ -10,12 +10,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import logging
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from queue import SimpleQueue
+from typing import Protocol
 
 from creditrisk.errors import ServiceError
 from creditrisk.service.record import COLUMNS, Conflict, Earlier, Event, Group, Idempotency, Stored
@@ -37,6 +40,7 @@ CREATE TABLE IF NOT EXISTS events (
 );
 CREATE INDEX IF NOT EXISTS events_subject ON events (subject) WHERE subject IS NOT NULL;
 CREATE INDEX IF NOT EXISTS events_applicant ON events (applicant_id) WHERE applicant_id IS NOT NULL;
+CREATE INDEX IF NOT EXISTS events_refer ON events (id) WHERE status = 'refer';
 CREATE TABLE IF NOT EXISTS protected (id TEXT PRIMARY KEY, attributes BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS idempotency (
     key_id TEXT NOT NULL,
@@ -52,9 +56,14 @@ CREATE TABLE IF NOT EXISTS idempotency_events (
     key TEXT NOT NULL,
     PRIMARY KEY (id, key_id, key)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS forwarded (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS erased (id TEXT PRIMARY KEY) WITHOUT ROWID;
 """
+"""``forwarded`` is how far the log has been copied to PostgreSQL; ``erased`` lists erasures asked for on other machines
+that were carried out here."""
 INSERT = f"INSERT INTO events ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
 BATCH_GROUPS = 512
+_LOGGER = logging.getLogger("creditrisk.service")
 
 
 def connect(path: Path, read_only: bool = False) -> sqlite3.Connection:
@@ -100,20 +109,34 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-class SqliteLog:
-    """The log of one worker.
+class BatchWriter(Protocol):
+    """Makes batches durable; belongs to one thread."""
+
+    def write(self, batch: Sequence[Group]) -> list[Stored]:
+        """Make a batch durable. A group whose write failed is not in the log and gets the exception."""
+        ...
+
+    def close(self) -> None:
+        """Nothing more will be written."""
+        ...
+
+
+class GroupCommit:
+    """The log of one worker, whichever database its writer commits in.
 
     Args:
-        path: the database.
+        writer: what the thread calls.
         loop: the event loop that submits, and on which groups are called back.
         limit: groups that may wait at once.
     """
 
-    def __init__(self, path: Path, loop: asyncio.AbstractEventLoop, limit: int) -> None:
-        self._writer = Writer(connect(path), path)
+    def __init__(self, writer: BatchWriter, loop: asyncio.AbstractEventLoop, limit: int) -> None:
+        self._writer = writer
         self._loop, self._limit = loop, limit
         self._groups: list[Group] = []
         self._in_flight = 0
+        self.commit_seconds = 0.0
+        self.failures = 0
         self._handing = False
         self._batches: SimpleQueue[list[Group] | None] = SimpleQueue()
         self._empty = asyncio.Event()
@@ -152,7 +175,9 @@ class SqliteLog:
 
     def _work(self) -> None:
         while (batch := self._batches.get()) is not None:
+            began = time.perf_counter()
             results = self._writer.write(batch)
+            self.commit_seconds = time.perf_counter() - began
             self._loop.call_soon_threadsafe(self._release, batch, results)
         self._writer.close()
 
@@ -163,7 +188,19 @@ class SqliteLog:
         else:
             self._empty.set()
         for group, result in zip(batch, results, strict=True):
-            group.done(result)
+            if isinstance(result, Exception):
+                self.failures += 1
+            try:
+                group.done(result)
+            except Exception:  # one answer that cannot be sent must not keep the others back
+                _LOGGER.exception("a call back of the decision log failed")
+
+
+class SqliteLog(GroupCommit):
+    """The log of one worker in the machine's SQLite database."""
+
+    def __init__(self, path: Path, loop: asyncio.AbstractEventLoop, limit: int) -> None:
+        super().__init__(Writer(connect(path), path), loop, limit)
 
 
 class Writer:

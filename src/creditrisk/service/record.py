@@ -75,6 +75,11 @@ class Group:
 class Log(Protocol):
     """Where events become durable."""
 
+    commit_seconds: float
+    """How long the last commit took."""
+    failures: int
+    """Groups that could not be written."""
+
     def submit(self, group: Group) -> bool:
         """Take a group in; False where too many are waiting, and nothing was taken."""
         ...
@@ -93,6 +98,8 @@ class Off:
     """No record at all: for measurements alone."""
 
     waiting = 0
+    commit_seconds = 0.0
+    failures = 0
 
     def submit(self, group: Group) -> bool:
         """Call back at once."""
