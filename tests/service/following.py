@@ -39,6 +39,11 @@ def until(running: Running, wanted: Callable[[dict[str, Any]], bool], seconds: f
     raise AssertionError(f"not seen in {seconds:.0f} s: {content}; the server said: {running.said()}")
 
 
+def seen(content: dict[str, Any]) -> bool:
+    """Whether the watch has looked at the registry."""
+    return bool(content.get("registry", {}).get("since"))
+
+
 def answers(version: str) -> Callable[[dict[str, Any]], bool]:
     """Whether the model that answers is this version."""
     return lambda content: content.get("model", {}).get("version") == version

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from bank import MLFLOWS_OWN, SMALL, copy_bank, make_servable
 from lender import Lender
-from service.following import answers, following, point, score, until
+from service.following import answers, following, point, score, seen, until
 from service.running import APPLICATION, Running
 
 from creditrisk.model.scorer import Scorer
@@ -48,15 +48,16 @@ def test_promotion_and_rollback_over_the_api_change_the_model_that_answers(
 ) -> None:
     register(bank, SMALL, lender.bundle("good"))
     with following(bank, tmp_path / "state") as running, running.client() as client:
-        found = until(running, lambda content: bool(content["registry"]["since"]))
+        found = until(running, seen)
         assert found["model"]["version"] == "1"
-        assert (found["registry"]["reachable"], "alerts" in found) == (True, False)
+        assert (found["registry"]["reachable"], found["alerts"]) == (True, {})
         before = score(running)
         assert before["model"]["digest"] == lender.manifest("fair").digest
 
         outcome = client.post("/v1/models/2/promote", json={"reason": "better"}, timeout=300).json()
         assert (outcome["promoted"], outcome["champion"], outcome["former"]) == (True, "2", "1")
         assert outcome["verdict"]["gates"]
+        assert str(tmp_path) not in json.dumps(outcome)
         until(running, answers("2"))
         after = score(running)
         assert after["pd"] == Scorer.load(lender.bundle("good")).score_row(APPLICATION).pd != before["pd"]
@@ -65,13 +66,17 @@ def test_promotion_and_rollback_over_the_api_change_the_model_that_answers(
         assert [item["version"] for item in listed["versions"]] == ["2", "1"]
         assert (listed["champion"], listed["versions"][0]["aliases"]) == ("2", ["champion"])
 
-        refused = client.post("/v1/models/2/promote", timeout=300).json()
+        assert client.get("/v1/model").json()["evidence"]["gates"] == listed["versions"][0]["gates"]
+
+        refused = client.post("/v1/models/2/promote", json={}, timeout=300).json()
         assert (refused["promoted"], refused["champion"]) == (False, "2")
         for path, status in (("2/rollback", 409), ("9/promote", 404), ("x/promote", 404), ("9/rollback", 404)):
-            answer = client.post(f"/v1/models/{path}", timeout=300)
-            assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), path
-            assert str(tmp_path) not in answer.text
-        assert client.post("/v1/models/1/rollback", content=b"{", timeout=300).status_code == 422
+            wrong = client.post(f"/v1/models/{path}", json={}, timeout=300)
+            assert (wrong.status_code, wrong.headers["content-type"]) == (status, "application/problem+json"), path
+            assert str(tmp_path) not in wrong.text
+        for body, status in ((b"", 415), (b"{", 400), (b'{"reasons": ""}', 422), (b'{"reason": "\\u0000"}', 422)):
+            headers = {"content-type": "application/json"} if body else {}
+            assert client.post("/v1/models/1/rollback", content=body, headers=headers).status_code == status
 
         back = client.post("/v1/models/1/rollback", json={"reason": "complaints"}, timeout=300).json()
         assert (back["promoted"], back["champion"]) == (True, "1")
@@ -93,7 +98,7 @@ def test_it_starts_from_its_copy_when_the_registry_is_gone_and_the_watch_ends_wi
 ) -> None:
     state = tmp_path / "state"
     with following(bank, state) as running:
-        until(running, lambda content: bool(content["registry"]["since"]))
+        until(running, seen)
         first = score(running)
         watch = json.loads((state / "registry.json").read_text())["pid"]
         assert not gone(watch)
@@ -106,13 +111,13 @@ def test_it_starts_from_its_copy_when_the_registry_is_gone_and_the_watch_ends_wi
     (bank.experiments / "mlflow.db").rename(tmp_path / "away.db")
     with following(bank, state) as running:
         assert score(running)["model"] == first["model"]
-        found = until(running, lambda content: not content["registry"]["reachable"])
+        found = until(running, lambda content: seen(content) and not content["registry"]["reachable"])
         assert found["status"] == "ready"
         assert "the file is not there" in found["registry"]["error"]
         assert found["alerts"]["registry"] == found["registry"]["error"]
         assert str(tmp_path) not in json.dumps(found)
         (tmp_path / "away.db").rename(bank.experiments / "mlflow.db")
-        assert "alerts" not in until(running, lambda content: content["registry"]["reachable"])
+        assert not until(running, lambda content: content["registry"]["reachable"])["alerts"]
 
 
 def test_it_waits_for_a_first_champion_alive_and_says_why(bank: Project, migrated: Path, tmp_path: Path) -> None:
@@ -120,7 +125,7 @@ def test_it_waits_for_a_first_champion_alive_and_says_why(bank: Project, migrate
     with following(bank, tmp_path / "state", ready=False) as running, running.client() as client:
         assert client.get("/health/live").status_code == 200
         assert client.get("/health/ready").status_code == 503
-        until(running, lambda content: "main.py run" in content["reason"])
+        until(running, lambda content: "main.py run" in content["detail"])
         assert client.post("/v1/score", json={"application": APPLICATION}).status_code == 503
         away.rename(bank.experiments / "mlflow.db")
         until(running, answers("1"))
@@ -129,7 +134,7 @@ def test_it_waits_for_a_first_champion_alive_and_says_why(bank: Project, migrate
 def test_a_bad_version_is_refused_and_the_old_one_stays(bank: Project, lender: Lender, tmp_path: Path) -> None:
     state = tmp_path / "state"
     with following(bank, state, CREDITRISK_SERVICE_WATCH_SECONDS=NEVER) as running:
-        until(running, lambda content: bool(content["registry"]["since"]))
+        until(running, seen)
         before = score(running)
         good = point(state, lender, "good", "2")  # in the place of the watch, which would not have pointed at it
         until(running, answers("2"))
@@ -137,14 +142,14 @@ def test_a_bad_version_is_refused_and_the_old_one_stays(bank: Project, lender: L
         (twin / "policy.json").write_text("{}")
         twin.rename(state / "bundles" / twin.name)
         point(state, lender, "twin", "3")
-        found = until(running, lambda content: "alerts" in content)
+        found = until(running, lambda content: bool(content["alerts"]))
         assert "policy.json: its SHA-256 is" in found["alerts"]["swap"]
         assert str(tmp_path) not in json.dumps(found)
         assert (found["status"], found["model"]["version"]) == ("ready", "2")
         assert score(running)["pd"] != before["pd"]
         assert good.is_dir()
         point(state, lender, "fair", "4")
-        assert "alerts" not in until(running, answers("4"))
+        assert not until(running, answers("4"))["alerts"]
 
 
 def test_no_answer_fails_or_mixes_models_while_the_champion_changes_ten_times(
@@ -154,7 +159,7 @@ def test_no_answer_fails_or_mixes_models_while_the_champion_changes_ten_times(
     expected = {name: Scorer.load(lender.bundle(name)) for name in ("fair", "good", "poor", "twin")}
     digests = {lender.manifest(name).digest: scorer for name, scorer in expected.items()}
     with following(bank, state, CREDITRISK_SERVICE_WATCH_SECONDS=NEVER) as running:
-        until(running, lambda content: bool(content["registry"]["since"]))
+        until(running, seen)
         ends = [False]
         with ThreadPoolExecutor(64) as clients:
             tasks = [clients.submit(ask, running, number, ends) for number in range(64)]
@@ -188,7 +193,7 @@ def ask(running: Running, number: int, ends: list[bool]) -> list[tuple[float, di
 
 def test_a_watch_that_is_killed_is_started_again(bank: Project, tmp_path: Path) -> None:
     with following(bank, tmp_path / "state") as running:
-        until(running, lambda content: bool(content["registry"]["since"]))
+        until(running, seen)
         report = tmp_path / "state" / "registry.json"
         watch = json.loads(report.read_text())["pid"]
         os.kill(watch, signal.SIGKILL)
@@ -196,4 +201,4 @@ def test_a_watch_that_is_killed_is_started_again(bank: Project, tmp_path: Path) 
         while json.loads(report.read_text())["pid"] == watch:
             assert time.monotonic() < limit, "it was not started again"
             time.sleep(0.2)
-        assert "alerts" not in until(running, lambda content: "alerts" not in content)
+        until(running, lambda content: not content["alerts"])

@@ -16,6 +16,7 @@ from creditrisk.service.log import connect
 from creditrisk.service.record import Event, Group
 from creditrisk.service.schema import Request
 from creditrisk.service.shadow import LIMIT, Shadow
+from creditrisk.service.telemetry import Counts
 from creditrisk.tracking.register import register
 
 IDENTIFIER = "0190a000-0000-7000-8000-000000000000"
@@ -49,26 +50,25 @@ def challenger(lender: Lender) -> Live:
     return Live.load(lender.bundle("good"), "M", "2")
 
 
-async def settled(shadow: Shadow, count: int) -> None:
-    while shadow.scored + shadow.dropped < count:
+async def settled(counts: Counts, count: int) -> None:
+    while sum(counts.shadow.values()) < count:
         await asyncio.sleep(0.001)
 
 
 def test_the_challengers_score_is_recorded_under_the_decision(champion: Live, challenger: Live) -> None:
-    log = Kept()
+    log, counts = Kept(), Counts()
 
-    async def offered() -> Shadow:
-        shadow = Shadow(challenger, log, asyncio.get_running_loop())
+    async def offered() -> None:
+        shadow = Shadow(challenger, log, asyncio.get_running_loop(), counts)
         for purpose in ("decision", "simulation"):
             request = msgspec.convert({"application": APPLICATION, "applicant_id": "A", "purpose": purpose}, Request)
             shadow.offer(request, champion.answer(request, IDENTIFIER), "key")
-        await settled(shadow, 1)
+        await settled(counts, 1)
         shadow.close()
-        return shadow
 
-    shadow = asyncio.run(offered())
+    asyncio.run(offered())
     (event,) = log.events
-    assert (shadow.scored, shadow.dropped) == (1, 0)
+    assert counts.shadow == {"scored": 1}
     assert (event.kind, event.subject, event.applicant_id, event.key_id) == ("shadow", IDENTIFIER, "A", "key")
     assert (event.version, event.request) == (challenger.label, b"{}")
     expected = challenger.scorer.score_row(APPLICATION)
@@ -78,14 +78,14 @@ def test_the_challengers_score_is_recorded_under_the_decision(champion: Live, ch
 
 
 def test_what_the_challenger_would_refuse_is_recorded_as_refused(champion: Live, challenger: Live) -> None:
-    log = Kept()
+    log, counts = Kept(), Counts()
 
     async def offered() -> None:
-        shadow = Shadow(challenger, log, asyncio.get_running_loop())
+        shadow = Shadow(challenger, log, asyncio.get_running_loop(), counts)
         request = Request(APPLICATION)
         answer = champion.answer(request, IDENTIFIER)
         shadow.offer(Request(APPLICATION | {"months": 500}), answer, None)
-        await settled(shadow, 1)
+        await settled(counts, 1)
         shadow.close()
 
     asyncio.run(offered())
@@ -97,25 +97,24 @@ def test_what_the_challenger_would_refuse_is_recorded_as_refused(champion: Live,
 def test_what_waits_too_long_or_comes_too_thick_is_dropped_and_counted(
     champion: Live, challenger: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    log = Kept()
+    log, counts = Kept(), Counts()
     monkeypatch.setattr("creditrisk.service.shadow.LATE_SECONDS", -1.0)
 
-    async def offered() -> Shadow:
-        shadow = Shadow(challenger, log, asyncio.get_running_loop())
+    async def offered() -> None:
+        shadow = Shadow(challenger, log, asyncio.get_running_loop(), counts)
         request = Request(APPLICATION)
         answer = champion.answer(request, IDENTIFIER)
         shadow._queue.put(None)  # its thread ends, so that the queue fills up
         shadow._thread.join()
         for _ in range(LIMIT + 5):
             shadow.offer(request, answer, None)
-        assert (shadow.waiting, shadow.dropped) == (LIMIT, 5)
-        shadow.close()
+        assert (shadow.waiting, counts.shadow) == (LIMIT, {"dropped": 5})
+        shadow._queue.put(None)
         shadow._work()
-        await settled(shadow, LIMIT + 5)
-        return shadow
+        await settled(counts, LIMIT + 5)
 
-    shadow = asyncio.run(offered())
-    assert (shadow.scored, shadow.dropped, log.events) == (0, LIMIT + 5, [])
+    asyncio.run(offered())
+    assert (counts.shadow, log.events) == ({"dropped": LIMIT + 5}, [])
 
 
 @pytest.mark.slow
@@ -130,9 +129,9 @@ def test_a_challenger_in_shadow_is_recorded_and_never_answered(
     register(bank, SMALL, lender.bundle("good"))
     state = tmp_path / "state"
     with following(bank, state, CREDITRISK_SERVICE_SHADOW="true") as running:
-        until(running, lambda content: content.get("shadow", {}).get("version") == "2")
+        until(running, lambda content: content.get("shadow", {}).get("model", {}).get("version") == "2")
         given = [score(running, income=1_000.0 + number) for number in range(20)]
-        until(running, lambda content: content["shadow"]["scored"] + content["shadow"]["dropped"] == 20)
+        until(running, lambda content: sum(content["shadow"].get(key, 0) for key in ("scored", "dropped")) == 20)
     fair, good = Scorer.load(lender.bundle("fair")), Scorer.load(lender.bundle("good"))
     connection = connect(state / "decisions.db", read_only=True)
     rows = connection.execute("SELECT subject, answer FROM events WHERE kind = 'shadow'").fetchall()

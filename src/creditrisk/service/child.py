@@ -50,6 +50,11 @@ class Child:
         """The child of this worker that runs now."""
         return self._process.pid if self._process else None
 
+    @property
+    def leads(self) -> bool:
+        """Whether this worker holds the lock."""
+        return self._held is not None
+
     def tend(self) -> None:
         """Take the lead where nobody has it; see that the child runs. To be called about once a second."""
         if self._held is None and not self._take_lead():

@@ -16,8 +16,8 @@ from creditrisk.tracking.registry import Version, bundle_in, fetch
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
-def obtain(project: Project, version: Version, state: Path) -> tuple[Path, bool]:
-    """A version's verified copy, and whether it had to be fetched.
+def obtain(project: Project, version: Version, state: Path) -> bool:
+    """See that a version's verified copy is there; whether it had to be fetched.
 
     Raises:
         BundleError: what came is not what was registered; TrackingError: it cannot be fetched.
@@ -28,7 +28,7 @@ def obtain(project: Project, version: Version, state: Path) -> tuple[Path, bool]
     if kept.is_dir():
         try:
             verify(kept, version.digest)
-            return kept, False
+            return False
         except BundleError:
             shutil.rmtree(kept, ignore_errors=True)
     kept.parent.mkdir(parents=True, exist_ok=True)
@@ -39,7 +39,7 @@ def obtain(project: Project, version: Version, state: Path) -> tuple[Path, bool]
             sync(path)
         folder.rename(kept)
     sync(kept.parent)
-    return kept, True
+    return True
 
 
 def prune(state: Path, keep: set[str]) -> None:

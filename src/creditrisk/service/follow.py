@@ -10,6 +10,7 @@ from creditrisk.paths import Project
 from creditrisk.service.acceptance import objection
 from creditrisk.service.copies import obtain, prune
 from creditrisk.service.live import Live
+from creditrisk.service.loading import load
 from creditrisk.service.pointer import CHALLENGER_FILE, CHAMPION_FILE, Pointer, read_pointer, write_pointer
 from creditrisk.service.redact import without_places
 from creditrisk.service.settings import ServiceSettings
@@ -72,20 +73,24 @@ class Follower:
         same = old is not None and (old.name, old.version, old.digest, old.ledger_hash) == wanted
         if same and version.digest == self._verified:
             return
-        folder, fetched = obtain(self._project, version, self._state)
+        fetched = obtain(self._project, version, self._state)
         if not same or fetched:
-            new = Live.load(folder, version.model, version.version, version.digest)
-            if self._name == CHAMPION_FILE and (reason := self._objection(old, new)):
-                raise BundleError(reason)
             at = dt.datetime.now(dt.UTC).isoformat(timespec="microseconds")
-            write_pointer(self._path, Pointer(*wanted[:3], self._portfolio, wanted[3], at, _previous(old, version)))
+            new = Pointer(*wanted[:3], self._portfolio, wanted[3], at, _previous(old, version))
+            live = load(new, self._state)
+            if self._name == CHAMPION_FILE and (reason := self._objection(old, live)):
+                raise BundleError(
+                    f"{reason} To take it all the same, remove {self._name} from the service's folder "
+                    "and start it again."
+                )
+            write_pointer(self._path, new)
         self._verified = version.digest
 
     def _objection(self, old: Pointer | None, new: Live) -> str | None:
         if old is None or old.digest == new.named.digest:
             return None
         try:
-            present = Live.load(old.folder(self._state), old.name, old.version, old.digest)
+            present = load(old, self._state)
         except CreditRiskError:  # its copy was damaged since; the workers, which hold it, ask the same
             return None
         return objection(present, new, self._state / "decisions.db")

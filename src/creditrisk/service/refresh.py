@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import os
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from creditrisk.errors import BundleError, CreditRiskError, ServiceError
 from creditrisk.params import Params
 from creditrisk.service.acceptance import objection
 from creditrisk.service.child import Child
-from creditrisk.service.live import Live
+from creditrisk.service.live import Live, ModelNamed
+from creditrisk.service.loading import load
 from creditrisk.service.pointer import (
     CHALLENGER_FILE,
     CHAMPION_FILE,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from creditrisk.service.service import Service
 
 TICK_SECONDS = 1.0
+SHARED = "another service uses this folder for portfolio {!r}; set CREDITRISK_SERVICE_STATE to one of its own"
 NOT_YET = "the registry has not been looked at yet"
 WATCHED = ("registry", "ledger", "champion", "challenger")
 """Alerts that are the watch's own; ``swap`` and ``shadow`` are this worker's."""
@@ -47,6 +49,7 @@ class Refresh:
         self.changing = asyncio.Lock()
         """Held while this worker promotes or rolls back."""
         self._child = Child("creditrisk.service.watch", self._state / "watch.lock", self.environment)
+        self._told: tuple[Report, ModelNamed] | None = None
         self._stamps: dict[str, Stamp | None] = {}
         self.report: Report | None = None
         """What the watch last saw; None before it has looked."""
@@ -120,11 +123,9 @@ class Refresh:
         except CreditRiskError as error:
             if stamp_of(self._state / CHALLENGER_FILE) == self._stamps[CHALLENGER_FILE]:
                 service.alert("shadow", self._plain(error))
-        before, hot.shadow = hot.shadow, Shadow(live, hot.log, loop) if live else None
+        before, hot.shadow = hot.shadow, Shadow(live, hot.log, loop, hot.counts) if live else None
         if before is not None:
             before.close()
-            if hot.shadow is not None:
-                hot.shadow.scored, hot.shadow.dropped = before.scored, before.dropped
 
     def _load(self, pointer: Pointer, present: Live | None = None) -> Live:
         """Load a pointer's copy; refused where it must not take over from the present model.
@@ -153,9 +154,11 @@ class Refresh:
         if self._changed(REPORT_FILE):
             self.report = read_report(self._state / REPORT_FILE) or self.report
         service, report = self._service, self.report
-        if report is not None and (
-            report.portfolio != self._portfolio or report.stale(time.time(), service.settings.watch_seconds)
-        ):
+        if report is not None and report.stale(time.time(), service.settings.watch_seconds):
+            report = self.report = None
+        if report is not None and report.portfolio != self._portfolio:
+            shared = not self._child.leads  # else it is an old one, which our own watch will replace
+            service.alert("state", SHARED.format(report.portfolio) if shared else None)
             report = self.report = None
         child = self._child
         silent = child.ended is not None and (report is None or report.pid != child.pid)
@@ -163,34 +166,22 @@ class Refresh:
         alerts = {} if report is None else report.alerts | ({"registry": report.error} if report.error else {})
         for kind in WATCHED:
             service.alert(kind, alerts.get(kind))
+        self._tell(report)
         if service.model is None:
             waiting = report.waiting if report else None
-            reasons = [service.alerts.get("swap"), *alerts.values(), waiting, NOT_YET]
+            reasons = [service.alerts.get("swap"), service.alerts.get("state"), *alerts.values(), waiting, NOT_YET]
             service.trouble = next(reason for reason in reasons if reason)
+
+    def _tell(self, report: Report | None) -> None:
+        """Put what the registry knows of the model that answers where the card and the metrics find it."""
+        service, model = self._service, self._service.model
+        if report is None or model is None or self._told == (report, model.named):
+            return
+        self._told = (report, model.named)
+        found = next((item for item in report.versions if item.version == model.named.version), None)
+        if found is not None and found.digest == model.named.digest:
+            service.evidence = {"readiness": found.readiness, "reason": found.readiness_reason, "gates": found.gates}
+            service.model_made = dt.datetime.fromisoformat(found.created).timestamp()
 
     def _plain(self, error: Exception) -> str:
         return without_places(str(error), self._state, self._service.project.root)
-
-
-def load(pointer: Pointer, state: Path) -> Live:
-    """Verify, compile and replay a pointer's copy, with all that the first answer would have to make.
-
-    Raises:
-        BundleError: whatever is wrong with it; a bundle must not take a worker with it.
-    """
-    try:
-        live = Live.load(pointer.folder(state), pointer.name, pointer.version, pointer.digest)
-    except CreditRiskError:
-        raise
-    except Exception as error:
-        raise BundleError(
-            f"version {pointer.version} of {pointer.name} cannot be loaded ({type(error).__name__}); it is refused."
-        ) from error
-    assert live.scorer.manifest is not None
-    if live.scorer.manifest.portfolio != pointer.portfolio:
-        raise BundleError(
-            f"version {pointer.version} of {pointer.name} holds a bundle of portfolio "
-            f"{live.scorer.manifest.portfolio!r}, not of {pointer.portfolio!r}; it is refused."
-        )
-    _ = live.fields, live.label
-    return live

@@ -22,6 +22,7 @@ from creditrisk.service.rates import Rates
 from creditrisk.service.record import Log, Off
 from creditrisk.service.records.database import postgres_log
 from creditrisk.service.records.keeper import Keeper
+from creditrisk.service.redact import without_places
 from creditrisk.service.refresh import Refresh
 from creditrisk.service.settings import ServiceSettings
 from creditrisk.service.snapshot import Keeper as Snapshots
@@ -170,4 +171,4 @@ class Service:
                 self.refresh = Refresh(self)
                 self.refresh.first()
         except (BundleError, CreditRiskError) as error:
-            self.trouble = str(error)
+            self.trouble = without_places(str(error), self.settings.state, self.project.root)

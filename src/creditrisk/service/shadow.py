@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import threading
 import time
@@ -15,6 +16,7 @@ from creditrisk.service.identifiers import Identifiers
 from creditrisk.service.live import Live, ModelNamed, ScoreAnswer
 from creditrisk.service.record import Event, Group, Log, Stored
 from creditrisk.service.schema import Request, day
+from creditrisk.service.telemetry import Counts
 
 LIMIT = 256
 """Applications that may wait."""
@@ -41,11 +43,12 @@ class Shadow:
     Args:
         live: the challenger.
         log: where its answers are recorded, by the event loop.
+        counts: where it counts what was scored and what was dropped, on the event loop's thread.
     """
 
-    def __init__(self, live: Live, log: Log, loop: asyncio.AbstractEventLoop) -> None:
-        self.live, self._log, self._loop = live, log, loop
-        self.scored = self.dropped = 0
+    def __init__(self, live: Live, log: Log, loop: asyncio.AbstractEventLoop, counts: Counts) -> None:
+        self.live, self._log, self._loop, self._counts = live, log, loop, counts
+        self._closed = False
         self._identifiers = Identifiers()
         self._queue: SimpleQueue[Waiting | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="shadow", daemon=True)
@@ -61,16 +64,17 @@ class Shadow:
         if request.purpose != "decision":
             return
         if self._queue.qsize() >= LIMIT:
-            self.dropped += 1
+            self._counts.shadow["dropped"] += 1
         else:
             self._queue.put((time.monotonic(), request, answer, key_id))
 
     def close(self) -> None:
         """Score no more; what waits is left."""
+        self._closed = True
         self._queue.put(None)
 
     def _work(self) -> None:
-        while (item := self._queue.get()) is not None:
+        while (item := self._queue.get()) is not None and not self._closed:
             since, request, answer, key_id = item
             if time.monotonic() - since > LATE_SECONDS:
                 self._hand_over(None)
@@ -96,18 +100,15 @@ class Shadow:
         )
 
     def _hand_over(self, event: Event | None) -> None:
-        if not self._loop.is_closed():
+        with contextlib.suppress(RuntimeError):  # the loop has ended
             self._loop.call_soon_threadsafe(self._record, event)
 
     def _record(self, event: Event | None) -> None:
         if event is None or not self._log.submit(Group((event,), None, self._stored)):
-            self.dropped += 1
+            self._counts.shadow["dropped"] += 1
 
     def _stored(self, result: Stored) -> None:
-        if isinstance(result, Exception):
-            self.dropped += 1
-        else:
-            self.scored += 1
+        self._counts.shadow["dropped" if isinstance(result, Exception) else "scored"] += 1
 
 
 def shadowed(live: Live, request: Request, answer: ScoreAnswer) -> ShadowAnswer:

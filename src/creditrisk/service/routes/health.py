@@ -23,6 +23,11 @@ READY: dict[str, Any] = {
             "type": "object",
             "additionalProperties": {"type": "string"},
         },
+        "registry": {
+            "description": "Whether the registry answers, from when on that is so, and why not.",
+            "type": "object",
+        },
+        "shadow": {"description": "The challenger that is scored beside the model.", "type": "object"},
     },
     "required": ["status", "model", "alerts"],
 }
@@ -43,13 +48,12 @@ async def ready(request: Request) -> Response:
     service = service_of(request)
     model = service.model
     if model is None:
-        trouble = service.trouble.replace(str(service.settings.bundle), "the bundle")
-        raise Problem(503, "not-ready", trouble or "There is no model.", headers={"Retry-After": "5"})
+        raise Problem(503, "not-ready", service.trouble or "There is no model.", headers={"Retry-After": "5"})
     content: dict[str, Any] = {"status": "ready", "model": model.named, "alerts": service.alerts}
     if service.refresh is not None:
         content["registry"] = service.refresh.registry()
     if service.hot is not None and (shadow := service.hot.shadow) is not None:
-        content["shadow"] = {"version": shadow.live.named.version, "scored": shadow.scored, "dropped": shadow.dropped}
+        content["shadow"] = {"model": shadow.live.named, **service.counts.shadow}
     if service.keeper is not None:
         content["forwarder"] = status.read(service.settings.state)
     return answer(content)
