@@ -47,11 +47,11 @@ def small_bundle(small_bundle_of: Callable[[str], Path]) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+def postgres() -> Iterator[Postgres]:
     """A PostgreSQL of our own; who stops it starts it again."""
-    server = Postgres(tmp_path_factory.mktemp("pg"))
+    server = Postgres()
     yield server
-    server.stop()
+    server.remove()
 
 
 @pytest.fixture
