@@ -126,7 +126,8 @@ def test_with_postgresql_stopped_and_started_under_load_each_event_arrives_once(
 def test_why_nothing_moves_is_said_without_the_password(tmp_path: Path) -> None:
     fill(tmp_path / "decisions.db", [([event(1)], None)])
     work = Work(settings(tmp_path, "postgresql://lender:geheim@127.0.0.1:1/none"), threading.Event())
-    first, second = work.turn(), work.turn()
+    with local.opened(tmp_path / "decisions.db") as log:
+        first, second = work.turn(log), work.turn(log)
     found = status.read(tmp_path)
     assert second > first
     assert found is not None
@@ -134,6 +135,14 @@ def test_why_nothing_moves_is_said_without_the_password(tmp_path: Path) -> None:
     assert "connection failed" in str(found.error)
     assert "geheim" not in str(found)
     assert found.since is not None
+
+
+def test_what_is_too_old_is_removed_without_a_database_too(tmp_path: Path) -> None:
+    path = tmp_path / "decisions.db"
+    fill(path, [([event(1)], None)])
+    with local.opened(path) as log:
+        Work(settings(tmp_path, None, days=1), threading.Event()).turn(log)
+    assert local_rows(path, KEPT) == []
 
 
 WORKER = """
