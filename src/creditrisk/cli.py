@@ -49,6 +49,7 @@ def build_parser() -> Parser:
     score.add_argument("--bundle", metavar="FOLDER", help="a bundle's folder in place of the champion")
     _add_serve(add("serve", "serve:command_serve", "run the scoring service"))
     _add_records(add)
+    _add_keys(add("keys", "keys:command_keys", "make, list and revoke API keys of the scoring service"))
     version = Parser(add_help=False)
     version.add_argument("--version", metavar="N", help="a registered version; the newest where absent")
     for name, text in {
@@ -116,6 +117,14 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=int, help="processes, one a core at most; 1 where absent")
     parser.add_argument("--bundle", metavar="FOLDER", help="a bundle's folder in place of the champion")
     parser.add_argument("--audit", choices=("sqlite", "postgres", "off"), help="where a record must be durable first")
+
+
+def _add_keys(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", choices=("create", "list", "revoke"))
+    parser.add_argument("id", nargs="?", help="of the key to revoke")
+    parser.add_argument("--scope", action="append", help="score, batch, read, outcomes or admin; may be repeated")
+    parser.add_argument("--name", help="whose key it is, for people")
+    parser.add_argument("--per-minute", type=int, metavar="N", help="requests in one minute, over all workers")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -30,6 +30,21 @@ def test_the_raw_rows_are_those_of_the_test_part(bare: Project, lender: Lender, 
     assert found.attributes.columns == ["age"]
 
 
+def test_broken_lines_of_the_source_move_no_row(bare: Project, lender: Lender, contract: Contract) -> None:
+    lender.tables(bare)
+    before = judged_rows(bare, "small", contract)
+    folder = bare.tables("small")
+    # the source had three more lines, which no row of the raw table stands for
+    broken = pl.DataFrame({"row": [2, 900, 901], "column": "", "value": "?", "rule": "broken", "expected": "fields"})
+    broken.write_parquet(folder / "raw" / "broken.parquet")
+    shift = pl.col(ROW) + (pl.col(ROW) >= 2) + 2 * (pl.col(ROW) >= 899)
+    test = pl.read_parquet(folder / "split" / "test.parquet").with_columns(shift.cast(pl.Int64))
+    test.write_parquet(folder / "split" / "test.parquet")
+    after = judged_rows(bare, "small", contract)
+    assert after.raw.equals(before.raw)
+    assert after.y.tolist() == before.y.tolist()
+
+
 def test_without_tables_it_is_said_what_to_do(bare: Project, contract: Contract) -> None:
     with pytest.raises(DataError, match=r"test\.parquet: missing, .* Run main\.py run first"):
         judged_rows(bare, "small", contract)

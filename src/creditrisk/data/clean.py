@@ -74,7 +74,7 @@ class Cleaned:
 
     def faults(self, batch: pl.DataFrame) -> pl.DataFrame:
         """The quarantine's lines of one piece."""
-        bad = batch.filter(pl.col(STATE) == QUARANTINED)
+        bad = batch[(batch[STATE] == QUARANTINED).arg_true()]  # few rows of many columns: quicker than a filter
         if bad.is_empty():
             return pl.DataFrame(schema=QUARANTINE)
         faulty = [rule for rule in self.rules if (bad[CODE + rule.name] >= FAULT).any()]
@@ -104,9 +104,11 @@ def clean_training(raw: pl.LazyFrame, contract: Contract, broken: pl.DataFrame |
 
         numbered = number_rows(raw, broken)
     found = rules(contract, training=True)
+    # An outcome that is corrected later must not move its row between train and test.
+    known_before = {name: dtype for name, dtype in dtypes.items() if name != contract.target.column}
     cells = numbered.select(
         ROW,
-        *([] if contract.id_columns else [content_id(dtypes)]),
+        *([] if contract.id_columns else [content_id(known_before)]),
         text_form(pl.col(contract.target.column), dtypes[contract.target.column], contract.target.column)
         .str.strip_chars(SPACE)
         .alias(TARGET_TEXT),

@@ -10,8 +10,17 @@ import polars as pl
 
 
 def sink_table(table: pl.LazyFrame, path: Path) -> None:
-    """Write a table between two stages: read once, whole, by the next one, so speed counts and statistics do not."""
-    table.sink_parquet(path, compression="zstd", compression_level=1, statistics=False)
+    """Write a table between two stages: the next one reads all of it, so speed counts and statistics do not.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    try:
+        table.sink_parquet(path, compression="snappy", statistics=False)
+    except pl.exceptions.ComputeError as error:
+        if "os error" in str(error):
+            raise OSError(str(error)) from None
+        raise
 
 
 class ParquetDraft:

@@ -89,7 +89,8 @@ class Tally:
     def add(self, batch: pl.DataFrame, faults: pl.DataFrame) -> None:
         """Count one piece of the marked table and its lines of the quarantine."""
         self._states += np.bincount(batch[STATE].to_numpy(), minlength=5)
-        lost = batch.filter(pl.col(STATE) != KEPT)  # few rows, so what was kept is counted as all but these
+        counted = batch.select(STATE, TARGET, TARGET_TEXT, *(CODE + rule.name for rule in self._rules))
+        lost = counted.filter(pl.col(STATE) != KEPT)  # few rows, so what was kept is counted as all but these
         bad = lost.filter(pl.col(STATE) == QUARANTINED)
         self._bad += float(batch[TARGET].sum()) - float(lost[TARGET].sum())
         for rule in self._rules:

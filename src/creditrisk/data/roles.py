@@ -95,7 +95,7 @@ def _numbers(table: Table, one: Profile, draft: Draft) -> pl.Series:
     elif draft.keys.get("strip"):
         number = stripped_number(text)
     values = table.sampled.select(number.alias("value"))["value"]
-    missing = [number for text in draft.keys.get("missing", []) if (number := number_of(text)) is not None]
+    missing = [found for text in draft.keys.get("missing", []) if (found := number_of(text)) is not None]
     return values.set(values.is_in(missing), None) if missing else values
 
 

@@ -20,7 +20,7 @@ from creditrisk.expression.scalar import SPACE
 OK, MISSING, CLIPPED, OUT_OF_RANGE, UNKNOWN = 0, 1, 2, 3, 4
 """What became of a value: as it is; null; moved to the limit; null for being beyond it; null for being in no list."""
 FAULT = 8
-"""From here on a code is a fault: the row cannot be used."""
+"""From here on a code is a fault: the row cannot be used. A bit that no other code has."""
 UNPARSEABLE, NOT_WHOLE, BEYOND, REJECTED, REQUIRED = 8, 9, 10, 11, 12
 CODES = 13
 NAMES = {

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import polars as pl
 
-SMALL = 256
-"""Rows below which numbering costs more than it saves."""
 _LOOK, _MOST = 10_000, 5_000
 """Texts that are looked at first, and how many of them may differ: a column of identifiers is done row by row."""
 
@@ -25,11 +23,11 @@ def by_distinct(column: str, result: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     """
 
     def compute(texts: pl.Series) -> pl.Series:
-        if texts.len() < SMALL or texts.head(_LOOK).n_unique() > _MOST:
+        if texts.head(_LOOK).n_unique() > _MOST:
             return _apply(texts)
         categories = pl.Categories.random()
         numbered = texts.cast(pl.Categorical(categories))  # keeps the categories alive
-        different = categories.to_series().append(pl.Series([None], dtype=pl.String))
+        different = categories.to_series().append(pl.Series([None], dtype=pl.String)).rechunk()
         places = numbered.to_physical().fill_null(different.len() - 1)
         return _apply(different).gather(places)
 

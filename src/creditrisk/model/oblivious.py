@@ -8,9 +8,7 @@ ShapValues to rounding. One row and a table of rows are added up in the same ord
 from __future__ import annotations
 
 import json
-import math
 import zipfile
-from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -23,16 +21,15 @@ from pydantic import ValidationError
 from creditrisk.contract import Input
 from creditrisk.errors import ModelError
 from creditrisk.model.categories import Statistics
-from creditrisk.model.family import MODEL_FILE, RowFunction, Value, read_json
+from creditrisk.model.family import MODEL_FILE, RowFunction, read_json
 from creditrisk.model.forest import Forest
-from creditrisk.model.packing import compile_packing
+from creditrisk.model.oblivious_row import compile_row
 from creditrisk.model.shap_table import players_of, shap_table
 
 TREES_FILE = "trees.npz"
 FORMAT = 1
 CHUNK_ROWS = 4096
 """Rows worked on at a time: one vector of them stays in the processor's first cache."""
-LEVELS = 8
 
 Floats = NDArray[np.float64]
 
@@ -86,29 +83,8 @@ class ObliviousModel:
         return margin, out.T
 
     def row(self) -> RowFunction:
-        """Compile the path for one row: a handful of NumPy calls, whatever the number of trees."""
-        numbers, leaves = _compile_numbers(self.inputs, self.categories), _compile_leaves(self.forest)
-        table, places = self._row_table()
-        inputs, bias, bincount = len(self.inputs), self.forest.bias, np.bincount
-
-        def score(values: Sequence[Value]) -> tuple[float, Sequence[float]]:
-            # Adds up in the order of the trees, as a table of rows does.
-            rows = table.take(leaves(numbers(values)), axis=0, mode="clip")
-            added = bincount(places, rows.ravel()).tolist()
-            return added[inputs] + bias, added[:inputs]
-
-        return score
-
-    def _row_table(self) -> tuple[Floats, NDArray[np.intp]]:
-        """SHAP values and the value of each leaf of each tree side by side, and where in the answer each is added.
-
-        The value goes behind the last input, and a player that is not there, which adds nothing, behind that.
-        """
-        shap, inputs = self._shap, len(self.inputs)
-        table = np.concatenate([shap, self.forest.values[:, :, None]], axis=2)
-        players = np.where(self._players < 0, inputs + 1, self._players)
-        places = np.column_stack([players, np.full(self.forest.trees, inputs)])
-        return table.reshape(-1, table.shape[2]), places.ravel()
+        """Compile the path for one row."""
+        return compile_row(self.inputs, self.forest, self.categories, self._players, self._shap)
 
     def save(self, folder: Path) -> None:
         """Write ``trees.npz`` (the trees as plain arrays) and ``model.json`` (inputs and categories)."""
@@ -176,42 +152,6 @@ class ObliviousModel:
                 self.forest.leaf_numbers(tree, part, bit, leaf)
                 wide[:] = leaf
                 yield rows, tree, wide, room
-
-
-def _compile_numbers(inputs: Sequence[Input], categories: Sequence[Statistics]) -> Callable[[Sequence[Value]], Floats]:
-    """One row as numbers: the inputs in order (nothing in a category's place), then the categories' statistics."""
-    lookups = [(item.input, *item.row_bytes()) for item in categories]
-    used = {item.input for item in categories}
-    # Categories that no tree asks for have no statistics.
-    idle = [place for place, item in enumerate(inputs) if item.kind == "category" and place not in used]
-    packed, join, frombuffer = compile_packing(len(inputs), math.nan), b"".join, np.frombuffer
-
-    def numbers(values: Sequence[Value]) -> Floats:
-        given: list[Any] = list(values)
-        parts = [b""]
-        for place, known, other in lookups:
-            parts.append(known.get(given[place], other))
-            given[place] = 0.0
-        for place in idle:
-            given[place] = 0.0
-        parts[0] = packed(given)
-        return frombuffer(join(parts))
-
-    return numbers
-
-
-def _compile_leaves(forest: Forest) -> Callable[[Floats], NDArray[np.int64]]:
-    """From one row's numbers to its leaves, as places in a table of all leaves of all trees."""
-    slot = np.zeros((forest.trees, LEVELS), dtype=np.intp)
-    threshold = np.full((forest.trees, LEVELS), np.inf)
-    slot[:, : forest.depth], threshold[:, : forest.depth] = forest.slot, forest.threshold
-    slots, thresholds, first = slot.ravel(), threshold.ravel(), np.arange(forest.trees) << forest.depth
-    packbits = np.packbits
-
-    def leaves(numbers: Floats) -> NDArray[np.int64]:
-        return first + packbits(numbers.take(slots) > thresholds, bitorder="little")
-
-    return leaves
 
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:

@@ -27,7 +27,7 @@ from creditrisk.model.family import Model, load_model
 from creditrisk.model.reasons import ReasonGiven, compile_reasons, reasons_frame
 
 REASONS = 4
-BATCH_ROWS = 50_000
+BATCH_ROWS = 100_000
 
 
 class Answer(NamedTuple):
@@ -108,8 +108,8 @@ class Scorer:
         """Score a table with raw column names; any type a reader gives (texts of a CSV, numbers of Parquet).
 
         Returns:
-            One row for each of ``raw``, in its order: pd, score, decision, band, reason_1..4, characteristic_1..4, verdict
-            (``scored`` or why not) and warnings.
+            One row for each of ``raw``, in its order: pd, score, decision, band, reason_1..4, characteristic_1..4,
+            verdict (``scored`` or why not) and warnings.
         """
         pieces = [self._score_piece(piece, application_date) for piece in raw.iter_slices(BATCH_ROWS)]
         return pl.concat(pieces) if pieces else self._score_piece(raw, application_date)
@@ -137,8 +137,8 @@ class Scorer:
                 "band": self.policy.band_vector(pd),
             }
         ).hstack(reasons)
-        kept = pl.Series(good)
-        answers = answers.with_columns(pl.when(kept).then(pl.all()))
+        if not good.all():
+            answers = answers.with_columns(pl.when(good).then(pl.all()))
         return answers.with_columns(
             clean["_fault"].fill_null("scored").alias("verdict"),
             clean["_warnings"].alias("warnings"),

@@ -2,19 +2,43 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncIterator
-
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI
 
 from creditrisk.paths import Project
+from creditrisk.service.border import Border
 from creditrisk.service.front import Front
-from creditrisk.service.problem import MEDIA_TYPE, Problem
-from creditrisk.service.routes import applicants, decisions, files, health, verdicts
+from creditrisk.service.handlers import install
+from creditrisk.service.routes import (
+    applicants,
+    batch,
+    contract,
+    decisions,
+    docs,
+    files,
+    health,
+    metrics,
+    model,
+    models,
+    score,
+    verdicts,
+)
 from creditrisk.service.service import Service
 from creditrisk.service.settings import ServiceSettings
 
-ROUTERS = (health.router, files.router, decisions.router, verdicts.router, applicants.router)
+ROUTERS = (
+    score.router,
+    batch.router,
+    files.router,
+    decisions.router,
+    verdicts.router,
+    applicants.router,
+    contract.router,
+    model.router,
+    models.router,
+    health.router,
+    metrics.router,
+    docs.router,
+)
 
 
 def create(settings: ServiceSettings | None = None, project: Project | None = None) -> Front:
@@ -26,20 +50,9 @@ def create(settings: ServiceSettings | None = None, project: Project | None = No
     project = project or Project.find()
     service = Service(settings or ServiceSettings.from_environment(project), project)
 
-    @contextlib.asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await service.start()
-        yield
-        await service.stop()
-
-    app = FastAPI(title="Credit risk", version="1", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(title="Credit risk", version="1", openapi_url=None, docs_url=None, redoc_url=None)
     app.state.service = service
-    app.add_exception_handler(Problem, _problem)
+    install(app)
     for router in ROUTERS:
         app.include_router(router)
-    return Front(app, service)
-
-
-async def _problem(_: Request, error: Exception) -> Response:
-    assert isinstance(error, Problem)
-    return Response(error.body(), error.status, error.headers, MEDIA_TYPE)
+    return Front(Border(app, service), service)

@@ -29,7 +29,7 @@ from creditrisk.service.filerecords import APPLICANT, DECISION, folder_of, sync_
 WRONG_FILE, TOO_BIG, NO_SPACE = 3, 4, 5
 """Exit codes: the file cannot be read (the sentence stands on standard error), needs too much memory, cannot be
 recorded."""
-PIECE_ROWS = 50_000
+PIECE_ROWS = 100_000
 WATCH_SECONDS = 0.1
 AHEAD = 2
 """Pieces that may be scored before the record of the first is written."""

@@ -1,25 +1,25 @@
-"""The ASGI application: the hot path in front, FastAPI behind it, what holds for every answer around both."""
+"""The ASGI application: the hot path in front, FastAPI behind it, start and stop of the worker."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from creditrisk.errors import CreditRiskError
+from creditrisk.service.border import SECURITY, too_large
 from creditrisk.service.hot import JSON, PATH, PROBLEM, Header
 from creditrisk.service.problem import Problem
+from creditrisk.service.settings import is_loopback
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from creditrisk.service.service import Service
 
-SECURITY: tuple[Header, ...] = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cache-control", b"no-store"),
-)
+__all__ = ["SECURITY", "Front", "read_body", "too_large"]
+
 Answer = tuple[int, Iterable[Header], bytes]
 
 
@@ -35,11 +35,32 @@ class Front:
         self.app, self.service = app, service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Route one request."""
+        """Route one request, or live as long as the server does."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+            return
+        server = scope.get("server")
+        if server is not None and server[1] is not None and not is_loopback(server[0]):
+            self.service.gate.demand()
         if scope["type"] == "http" and scope["path"] == PATH and scope["method"] == "POST" and self.service.hot:
             await self._score(scope, receive, send)
         else:
-            await self.app(scope, receive, send)
+            problem = Problem(405, "method-not-allowed", f"{PATH} takes POST.", headers={"Allow": "POST"})
+            content = b"" if scope["method"] == "HEAD" else problem.body()
+            await _send(send, 405, [(b"allow", b"POST")], content)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """Start and stop the worker's parts; a start that fails says its sentence in the place of a traceback."""
+        await receive()
+        try:
+            await self.service.start()
+        except CreditRiskError as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.service.stop()
+        await send({"type": "lifespan.shutdown.complete"})
 
     async def _score(self, scope: Scope, receive: Receive, send: Send) -> None:
         hot = self.service.hot
@@ -50,27 +71,39 @@ class Front:
             if not future.done():
                 future.set_result((status, headers, body))
 
+        settings = self.service.settings
         try:
-            body = await read_body(receive, self.service.settings.max_body_bytes)
-        except Problem as problem:
+            async with asyncio.timeout(settings.request_seconds):
+                body = await read_body(receive, settings.max_body_bytes, scope["headers"])
+        except TimeoutError:
+            problem = too_slow(settings.request_seconds)
             respond(problem.status, (), problem.body())
+        except Problem as problem:
+            hot.refuse(problem, None, respond, time.perf_counter())
         else:
             if body is None:
                 return
             hot.handle(scope["headers"], body, respond)
         status, headers, content = await future
-        media_type = JSON if status == 200 else PROBLEM
-        lines = [(b"content-type", media_type), (b"content-length", str(len(content)).encode()), *SECURITY, *headers]
-        await send({"type": "http.response.start", "status": status, "headers": lines})
-        await send({"type": "http.response.body", "body": content})
+        await _send(send, status, headers, content)
 
 
-async def read_body(receive: Receive, limit: int) -> bytes | None:
+async def _send(send: Send, status: int, headers: Iterable[Header], content: bytes) -> None:
+    media_type = JSON if status == 200 else PROBLEM
+    lines = [(b"content-type", media_type), (b"content-length", b"%d" % len(content)), *SECURITY, *headers]
+    await send({"type": "http.response.start", "status": status, "headers": lines})
+    await send({"type": "http.response.body", "body": content})
+
+
+async def read_body(receive: Receive, limit: int, headers: Iterable[Header] = ()) -> bytes | None:
     """A request's body; None where the client went away.
 
     Raises:
-        Problem: 413 where it is larger than the limit.
+        Problem: 413 where it is larger than the limit, or will be by what the headers announce.
     """
+    for name, value in headers:
+        if name == b"content-length" and value.isdigit() and int(value) > limit:
+            raise too_large(limit)
     parts: list[bytes] = []
     size = 0
     while True:
@@ -86,6 +119,6 @@ async def read_body(receive: Receive, limit: int) -> bytes | None:
             return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def too_large(limit: int) -> Problem:
-    """413 with the limit."""
-    return Problem(413, "too-large", f"The body is larger than {limit:,} bytes.")
+def too_slow(seconds: float) -> Problem:
+    """408 with the limit."""
+    return Problem(408, "too-slow", f"The request was not complete after {seconds:g} seconds.")

@@ -8,6 +8,7 @@ plain ASGI handler where another server runs the application (``creditrisk.servi
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 import time
 from collections.abc import Callable, Iterable
@@ -15,12 +16,16 @@ from dataclasses import dataclass
 
 import msgspec
 
+from creditrisk.service.border import REQUEST_ID, internal
+from creditrisk.service.gate import Gate
 from creditrisk.service.identifiers import Identifiers
-from creditrisk.service.keys import Caller, Gate
+from creditrisk.service.journal import Journal
+from creditrisk.service.keys import Caller
 from creditrisk.service.live import Live, ScoreAnswer
 from creditrisk.service.problem import Problem
 from creditrisk.service.record import Conflict, Earlier, Event, Group, Idempotency, Log, Stored
-from creditrisk.service.schema import Request, decode_request, undecodable
+from creditrisk.service.schema import UNREADABLE, Request, decode_request, undecodable
+from creditrisk.service.shadow import Shadow
 from creditrisk.service.telemetry import Counts
 
 PATH = "/v1/score"
@@ -30,8 +35,8 @@ Respond = Callable[[int, Iterable[Header], bytes], None]
 
 JSON, PROBLEM = b"application/json", b"application/problem+json"
 _JSON_TYPE = re.compile(rb"application/json\s*(?:;.*)?", re.IGNORECASE)
-_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _IDEMPOTENCY_KEY = re.compile(rb"[\x21-\x7e]{1,255}")
+_LOGGER = logging.getLogger("creditrisk.service")
 encode = msgspec.json.Encoder().encode
 
 
@@ -53,16 +58,22 @@ class Hot:
         gate: keys and rate limits.
         counts: for the metrics.
         model: the model that answers now; None while there is none.
+        journal: lines about requests.
     """
 
-    def __init__(self, log: Log, gate: Gate, counts: Counts, model: Live | None = None) -> None:
+    def __init__(
+        self, log: Log, gate: Gate, counts: Counts, model: Live | None = None, journal: Journal | None = None
+    ) -> None:
         self.log, self.gate, self.counts, self.model = log, gate, counts, model
+        self.journal = journal or Journal()
         self.identifiers = Identifiers()
+        self.shadow: Shadow | None = None
+        """Where a challenger is scored beside the model."""
 
     def handle(self, headers: Iterable[Header], body: bytes, respond: Respond) -> None:
         """Answer one application; ``respond`` is called now for an error, else when the record is durable."""
         began = time.perf_counter()
-        request_id = None
+        request_id = caller = None
         try:
             content_type = authorization = api_key = idempotency_key = None
             for name, value in headers:
@@ -74,14 +85,16 @@ class Hot:
                     api_key = value
                 elif name == b"idempotency-key":
                     idempotency_key = value
-                elif name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
+                elif name == b"x-request-id" and REQUEST_ID.fullmatch(value):
                     request_id = value.decode()
             caller = self.gate.admit(authorization, api_key, "score")
             if content_type is None or (content_type != JSON and not _JSON_TYPE.fullmatch(content_type)):
                 raise Problem(415, "unsupported-media-type", "Send the application as application/json.")
             self._score(caller, body, idempotency_key, request_id, respond, began)
         except Problem as problem:
-            self._refuse(problem, request_id, respond, began)
+            self.refuse(problem, request_id, respond, began, caller.id if caller else None)
+        except Exception as error:  # a fault of ours must cost one answer, not the connection
+            self.refuse(internal(), request_id, respond, began, caller.id if caller else None, error)
 
     def _score(
         self,
@@ -99,9 +112,7 @@ class Hot:
             )
         try:
             request = decode_request(body)
-        except msgspec.DecodeError as error:
-            raise undecodable(body, error) from None
-        except (UnicodeDecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             raise undecodable(body, error) from None
         now = time.time_ns()
         answer = model.answer(request, self.identifiers.make(now))
@@ -115,19 +126,36 @@ class Hot:
                 counts = self.counts
                 counts.answered(PATH, 200, time.perf_counter() - began)
                 if request.purpose == "decision":
-                    counts.scores[answer.band, answer.decision, model.label] += 1
+                    counts.scored(answer.band, answer.decision, model.label, answer.pd)
+                if self.journal.every is not None and self.journal.due():
+                    seconds, name = time.perf_counter() - began, answer.decision_id
+                    self.journal.request("POST", PATH, 200, seconds, request_id, key_id, name)
                 respond(200, _echo(request_id), encoded)
+                if self.shadow is not None:
+                    self.shadow.offer(request, answer, key_id)
             elif isinstance(result, Earlier):
                 self.counts.answered(PATH, 200, time.perf_counter() - began)
                 respond(200, [(b"idempotency-replayed", b"true"), *_echo(request_id)], result.answer)
             else:
-                self._refuse(not_stored(result), request_id, respond, began)
+                self.refuse(not_stored(result), request_id, respond, began, key_id)
 
         if not self.log.submit(Group((event,), repeat, stored)):
             raise busy()
 
-    def _refuse(self, problem: Problem, request_id: str | None, respond: Respond, began: float) -> None:
-        self.counts.answered(PATH, problem.status, time.perf_counter() - began)
+    def refuse(
+        self,
+        problem: Problem,
+        request_id: str | None,
+        respond: Respond,
+        began: float,
+        key_id: str | None = None,
+        error: Exception | None = None,
+    ) -> None:
+        """Answer with a problem; it gets a request id where the client gave none, and a line in the log."""
+        seconds = time.perf_counter() - began
+        request_id = request_id or self.identifiers.make(time.time_ns())
+        self.counts.answered(PATH, problem.status, seconds)
+        self.journal.request("POST", PATH, problem.status, seconds, request_id, key_id, None, problem.kind, error)
         headers = [(name.lower().encode(), value.encode()) for name, value in problem.headers.items()]
         respond(problem.status, [*headers, *_echo(request_id)], problem.body(request_id))
 
@@ -190,6 +218,11 @@ def not_stored(result: Conflict | Exception) -> Problem:
         "The record could not be written, so no answer is given. Nothing was decided; try again later.",
         headers={"Retry-After": "5"},
     )
+
+
+def failed() -> Problem:
+    """500: a fault of the service, of which the answer says nothing more."""
+    return Problem(500, "internal", "The application could not be scored because of a fault of the service.")
 
 
 def busy() -> Problem:

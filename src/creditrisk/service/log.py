@@ -10,9 +10,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import logging
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from queue import SimpleQueue
@@ -61,6 +63,7 @@ CREATE TABLE IF NOT EXISTS erased (id TEXT PRIMARY KEY) WITHOUT ROWID;
 that were carried out here."""
 INSERT = f"INSERT INTO events ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
 BATCH_GROUPS = 512
+_LOGGER = logging.getLogger("creditrisk.service")
 
 
 def connect(path: Path, read_only: bool = False) -> sqlite3.Connection:
@@ -132,6 +135,8 @@ class GroupCommit:
         self._loop, self._limit = loop, limit
         self._groups: list[Group] = []
         self._in_flight = 0
+        self.commit_seconds = 0.0
+        self.failures = 0
         self._handing = False
         self._batches: SimpleQueue[list[Group] | None] = SimpleQueue()
         self._empty = asyncio.Event()
@@ -170,7 +175,9 @@ class GroupCommit:
 
     def _work(self) -> None:
         while (batch := self._batches.get()) is not None:
+            began = time.perf_counter()
             results = self._writer.write(batch)
+            self.commit_seconds = time.perf_counter() - began
             self._loop.call_soon_threadsafe(self._release, batch, results)
         self._writer.close()
 
@@ -181,7 +188,12 @@ class GroupCommit:
         else:
             self._empty.set()
         for group, result in zip(batch, results, strict=True):
-            group.done(result)
+            if isinstance(result, Exception):
+                self.failures += 1
+            try:
+                group.done(result)
+            except Exception:  # one answer that cannot be sent must not keep the others back
+                _LOGGER.exception("a call back of the decision log failed")
 
 
 class SqliteLog(GroupCommit):

@@ -12,16 +12,17 @@ class Event(NamedTuple):
 
     id: str
     kind: str
-    """decision, review, outcome or erasure."""
+    """decision, review, outcome, erasure or shadow."""
     subject: str | None
-    """The decision that a review or outcome is about."""
+    """The decision that a review, outcome or shadow score is about."""
     at: int
     """Microseconds since 1970."""
     key_id: str | None
     """The API key that asked."""
     applicant_id: str | None
     status: str
-    """Of a decision: approve, refer or decline; of a review: its verdict; of an outcome: good or bad."""
+    """Of a decision: approve, refer or decline; of a review: its verdict; of an outcome: good or bad;
+    of a shadow: what the challenger would have said, or refused."""
     purpose: str
     """decision, or simulation: a what-if that counts in no monitoring."""
     version: str
@@ -74,6 +75,11 @@ class Group:
 class Log(Protocol):
     """Where events become durable."""
 
+    commit_seconds: float
+    """How long the last commit took."""
+    failures: int
+    """Groups that could not be written."""
+
     def submit(self, group: Group) -> bool:
         """Take a group in; False where too many are waiting, and nothing was taken."""
         ...
@@ -92,6 +98,8 @@ class Off:
     """No record at all: for measurements alone."""
 
     waiting = 0
+    commit_seconds = 0.0
+    failures = 0
 
     def submit(self, group: Group) -> bool:
         """Call back at once."""

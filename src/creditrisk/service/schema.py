@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
-from typing import Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 
-from creditrisk.contract import Column, Contract
-from creditrisk.data.rules import Rule, rules
+from creditrisk.contract import Contract
+from creditrisk.data.rules import rules
 from creditrisk.errors import nearest
 from creditrisk.service.problem import FieldError, Problem
 
 Scalar = bool | int | float | str | None
 Purpose = Literal["decision", "simulation"]
-MAX_ID = 200
 SHOWN = 80
 
 
@@ -23,12 +21,14 @@ class Request(msgspec.Struct, forbid_unknown_fields=True):
     """One application and what goes with it."""
 
     application: dict[str, Scalar]
-    applicant_id: str | None = None
+    applicant_id: Annotated[str, msgspec.Meta(pattern=r"^[^\u0000-\u001f\u007f]{1,200}$(?!\n)")] | None = None
     application_date: str | None = None
     purpose: Purpose = "decision"
     protected: dict[str, Scalar] | None = None
 
 
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises; ``undecodable`` puts it in words."""
 decode_request = msgspec.json.Decoder(Request).decode
 
 
@@ -79,7 +79,7 @@ def day(text: str) -> dt.date:
         Problem: it is no date.
     """
     try:
-        if len(text) == 10:
+        if len(text) == 10 and text[4] == text[7] == "-":
             return dt.date.fromisoformat(text)
     except ValueError:
         pass
@@ -99,52 +99,3 @@ def undecodable(body: bytes, error: Exception) -> Problem:
             [FieldError(field, None, "type", message)],
         )
     return Problem(400, "not-json", f"The body is not JSON in UTF-8: {error}.")
-
-
-def application_schema(contract: Contract) -> dict[str, Any]:
-    """JSON Schema of ``application``: what the web form is made from."""
-    found = rules(contract, training=False)
-    properties = {rule.raw: _property(rule) for rule in found}
-    ignored = {raw: {"description": "Taken and not looked at."} for raw in contract.columns if raw not in properties}
-    schema: dict[str, Any] = {
-        "type": "object",
-        "title": contract.title,
-        "properties": properties | ignored,
-        "additionalProperties": False,
-    }
-    if needed := [rule.raw for rule in found if rule.required]:
-        schema["required"] = needed
-    return schema
-
-
-def _property(rule: Rule) -> dict[str, Any]:
-    column = rule.column
-    schema: dict[str, Any] = {"title": column.title or rule.name.replace("_", " ")}
-    text = " ".join(part for part in (column.description, f"Unit: {column.unit}." if column.unit else "") if part)
-    if text:
-        schema["description"] = text
-    return schema | _type(rule, column)
-
-
-def _type(rule: Rule, column: Column) -> dict[str, Any]:
-    null = [] if rule.required else ["null"]
-    if rule.type in ("number", "integer"):
-        found: dict[str, Any] = {"type": [rule.type, *(["string"] if column.strip else []), *null]}
-        if column.strip:
-            found["pattern"] = f"^[{re.escape(column.strip)}]*[-+0-9.eE]+[{re.escape(column.strip)}]*$"
-        if column.out_of_range == "quarantine":
-            found |= {"minimum": rule.low} if rule.low is not None else {}
-            found |= {"maximum": rule.high} if rule.high is not None else {}
-        return found
-    if rule.type == "category":
-        titles = {"x-titles": {key: title for key, title in column.values.items() if title != key}}
-        listed: list[Scalar] = [*rule.keys, *(int(n) for n in rule.number_keys if n.is_integer())]
-        if column.unknown == "reject":
-            return {"enum": [*listed, *([] if rule.required else [None])], **titles}
-        return {"type": ["string", "number", "boolean", *null], "examples": listed, **titles}
-    if rule.type == "boolean":
-        whole = [int(n) for n in rule.number_keys if n.is_integer()]
-        return {"enum": [True, False, *rule.keys, *whole, *([] if rule.required else [None])]}
-    if rule.type == "date":
-        return {"type": ["string", *null], **({} if column.format else {"format": "date"})}
-    return {"type": ["string", "number", "boolean", *null]}

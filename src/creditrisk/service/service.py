@@ -3,19 +3,40 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 from pathlib import Path
+from typing import Any
 
 from creditrisk.errors import BundleError, CreditRiskError
+from creditrisk.model.bundle import MANIFEST
 from creditrisk.paths import Project
+from creditrisk.service.exposure import check_keys
+from creditrisk.service.gate import Gate
 from creditrisk.service.hot import Hot
-from creditrisk.service.keys import Gate, KeyStore
+from creditrisk.service.journal import Journal, configure
+from creditrisk.service.keys import KeyStore
 from creditrisk.service.live import Live
 from creditrisk.service.log import SqliteLog
+from creditrisk.service.rates import Rates
 from creditrisk.service.record import Log, Off
 from creditrisk.service.records.database import postgres_log
 from creditrisk.service.records.keeper import Keeper
+from creditrisk.service.refresh import Refresh
 from creditrisk.service.settings import ServiceSettings
+from creditrisk.service.snapshot import Keeper as Snapshots
 from creditrisk.service.telemetry import Counts
+from creditrisk.service.workers import Seat
+
+COUNT_SECONDS = 1.0
+"""How often a worker writes what it has counted; a killed one loses no more than this much of it."""
+
+
+def _made(model: Live) -> float | None:
+    try:
+        return (model.folder / MANIFEST).stat().st_mtime
+    except OSError:
+        return None
 
 
 class Service:
@@ -24,17 +45,39 @@ class Service:
     def __init__(self, settings: ServiceSettings, project: Project) -> None:
         self.settings, self.project = settings, project
         self.counts = Counts()
-        self.gate = Gate(KeyStore(settings.state / "keys.json"), settings.keys == "required" or not settings.loopback)
+        self.journal = Journal(settings.log_every)
+        required = settings.keys == "required" or not settings.loopback
+        self.gate = Gate(KeyStore(settings.state / "keys.json"), required, per_minute=settings.rate_per_minute)
+        self.seat: Seat | None = None
+        self.alerts: dict[str, str] = {}
+        """What needs a person, by a short name that a metric shows, in words."""
+        self.evidence: dict[str, Any] = {}
+        """Metrics and gates of the model that answers, where the registry knows them."""
+        self.model_made: float | None = None
+        """When the version that answers was made, in seconds since 1970."""
         self.hot: Hot | None = None
         self.keeper: Keeper | None = None
         """Looks after the forwarder; None where nothing is to be forwarded or pruned."""
         self.trouble = "the service is starting"
         """Why there is no model, in words; empty where there is one."""
+        self.refresh: Refresh | None = None
+        """Follows the registry; None where a local bundle is served."""
+        self._following: asyncio.Task[None] | None = None
 
     @property
     def log_path(self) -> Path:
         """The decision log of this machine."""
         return self.settings.state / "decisions.db"
+
+    @property
+    def seats_folder(self) -> Path:
+        """Where the workers' seats are."""
+        return self.settings.state / "workers"
+
+    @property
+    def metrics_folder(self) -> Path:
+        """Where each worker writes what it counts."""
+        return self.settings.state / "metrics"
 
     @property
     def model(self) -> Live | None:
@@ -45,26 +88,72 @@ class Service:
         """Open the log, load the model.
 
         Raises:
-            ServiceError: the log cannot be opened.
+            ServiceError: the log cannot be opened, or the address is open to others and there is no key.
         """
+        check_keys(self.settings, self.gate.has_keys)
+        configure(self.settings.log == "info")
         loop = asyncio.get_running_loop()
-        self.hot = Hot(self._log(loop), self.gate, self.counts)
+        self.seat = Seat.take(self.seats_folder)
+        self._rates = self.gate.rates = Rates(self.settings.state / "rates", self.seat.number)
+        self._snapshots = Snapshots(self.metrics_folder, self.seat.number, self.counts)
+        self.hot = Hot(self._log(loop), self.gate, self.counts, journal=self.journal)
+        self._counting = loop.create_task(self._count())
         if self.settings.audit != "off" and (self.settings.database_url or self.settings.retention_days):
             self.keeper = Keeper(self.settings)
             self.keeper.start()
         await loop.run_in_executor(None, self._first_model)
+        if self.refresh is not None:
+            self._following = asyncio.create_task(self.refresh.run())
 
     async def stop(self) -> None:
         """Finish what began, then close."""
-        if self.hot is not None:
-            await self.hot.log.close()
+        if self._following is not None and self.refresh is not None:
+            self._following.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._following
+            await self.refresh.stop()
+        if self.hot is None:
+            return
+        if self.hot.shadow is not None:
+            self.hot.shadow.close()
+        await self.hot.log.close()
+        self._counting.cancel()
+        self.write_counts()
+        self.gate.rates = None
+        self._rates.close()
         if self.keeper is not None:
             await asyncio.get_running_loop().run_in_executor(None, self.keeper.stop)
+        if self.seat is not None:
+            self.seat.leave()
 
     def swap(self, model: Live) -> None:
         """Answer with another model from the next request on; requests under way keep the one they began with."""
         assert self.hot is not None
+        self.counts.watch(model.label, model.scorer.reference["pd"]["edges"])
+        self.model_made = _made(model)
         self.hot.model, self.trouble = model, ""
+
+    def alert(self, kind: str, sentence: str | None) -> None:
+        """Raise or clear an alert; a new one is logged."""
+        if sentence is None:
+            self.alerts.pop(kind, None)
+        elif self.alerts.get(kind) != sentence:
+            self.alerts[kind] = sentence
+            logging.getLogger("creditrisk.service").warning("%s: %s", kind, sentence)
+
+    def write_counts(self) -> None:
+        """Write this worker's counts where a scrape finds them; a full disk costs the metrics, not the service."""
+        log, model = (self.hot.log, self.hot.model) if self.hot else (None, None)
+        if log is None:
+            return
+        with contextlib.suppress(OSError):
+            label = model.label if model else None
+            self._snapshots.take(log.waiting, log.commit_seconds, log.failures, label, sorted(self.alerts))
+
+    async def _count(self) -> None:
+        while True:
+            await asyncio.sleep(COUNT_SECONDS)
+            self.write_counts()
 
     def _log(self, loop: asyncio.AbstractEventLoop) -> Log:
         if self.settings.audit == "off":
@@ -77,5 +166,8 @@ class Service:
         try:
             if self.settings.bundle is not None:
                 self.swap(Live.load(self.settings.bundle, self.settings.bundle.name, "local"))
+            else:
+                self.refresh = Refresh(self)
+                self.refresh.first()
         except (BundleError, CreditRiskError) as error:
             self.trouble = str(error)

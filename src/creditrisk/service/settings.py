@@ -44,6 +44,8 @@ class ServiceSettings(Frozen):
     """Memory that the work on one uploaded file may take; a compressed bomb ends there."""
     max_waiting: Annotated[int, Field(ge=1)] = 4_096
     """Requests that may wait for the disk at once; beyond, 503 says to come back."""
+    max_connections: Annotated[int, Field(ge=1)] = 4_096
+    """Of one worker; beyond, a connection is refused with 503."""
     request_seconds: Annotated[float, Field(gt=0)] = 10.0
     rate_per_minute: Annotated[int, Field(ge=1)] | None = None
     """Requests of one key in a minute over all workers, where the key has no limit of its own."""
@@ -51,6 +53,10 @@ class ServiceSettings(Frozen):
     """How often the registry's champion alias is looked at."""
     shadow: bool = False
     """Whether the challenger is scored beside the champion, recorded and never answered."""
+    log: Literal["info", "warning"] = "info"
+    """info: a line for each request but the hot ones; warning: for errors alone."""
+    log_every: Annotated[int, Field(ge=1)] | None = None
+    """Of the applications answered, one in so many gets a line in the log; none where absent. Errors always do."""
     retention_days: Annotated[int, Field(ge=1)] | None = None
 
     @classmethod
@@ -87,9 +93,14 @@ class ServiceSettings(Frozen):
     @property
     def loopback(self) -> bool:
         """Whether the service can be reached from this machine alone."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return is_loopback(self.host)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address can be reached from this machine alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Sequence
 
 LATENCY_LIMITS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 """Upper limits of the latency histogram, in seconds."""
@@ -18,7 +19,9 @@ class Counts:
         self.scores: Counter[tuple[str, str, str]] = Counter()
         """By band, decision and model version; simulations are left out."""
         self.latency: dict[str, list[int]] = {}
-        self.latency_sum: Counter[str] = Counter()
+        self.latency_sum: dict[str, float] = {}
+        self.bins: dict[str, tuple[Sequence[float], list[int]]] = {}
+        """By model version: limits of the frozen PD bins, and how many PDs fell into each."""
 
     def answered(self, route: str, status: int, seconds: float) -> None:
         """Count one answer."""
@@ -26,5 +29,18 @@ class Counts:
         buckets = self.latency.get(route)
         if buckets is None:
             buckets = self.latency[route] = [0] * (len(LATENCY_LIMITS) + 1)
+            self.latency_sum[route] = 0.0
         buckets[bisect_left(LATENCY_LIMITS, seconds)] += 1
-        self.latency_sum[route] += seconds  # type: ignore[assignment]
+        self.latency_sum[route] += seconds
+
+    def watch(self, version: str, limits: Sequence[float]) -> None:
+        """Count the PDs of a model version by its frozen bins from now on."""
+        if version not in self.bins:
+            self.bins[version] = (limits, [0] * (len(limits) + 1))
+
+    def scored(self, band: str, decision: str, version: str, pd: float) -> None:
+        """Count one score; simulations are left out by the caller."""
+        self.scores[band, decision, version] += 1
+        found = self.bins.get(version)
+        if found is not None:
+            found[1][bisect_left(found[0], pd)] += 1

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Any, cast
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, cast
 
 import msgspec
-from fastapi import Request, Response
+from fastapi import Request, Response, Security
+from fastapi.security import APIKeyHeader, HTTPBearer
 
 from creditrisk.service.hot import Hot, busy, not_stored
 from creditrisk.service.keys import Caller, Scope
@@ -24,15 +25,26 @@ def service_of(request: Request) -> Service:
     return cast(Service, request.app.state.service)
 
 
-def needs(scope: Scope) -> Callable[[Request], Caller | None]:
+_Bearer = Annotated[
+    Any, Security(HTTPBearer(scheme_name="bearer", description="An API key, as Bearer KEY.", auto_error=False))
+]
+_Key = Annotated[
+    Any, Security(APIKeyHeader(name="X-API-Key", scheme_name="apiKey", description="An API key.", auto_error=False))
+]
+"""For the document alone: the gate reads the headers itself."""
+
+
+def needs(scope: Scope) -> Callable[..., Awaitable[Caller | None]]:
     """A dependency: the caller, whose key must have this scope; None where no key is needed."""
 
-    async def caller(request: Request) -> Caller | None:
+    async def caller(request: Request, _bearer: _Bearer, _key: _Key) -> Caller | None:
         headers = dict(request.scope["headers"])
         gate = service_of(request).gate
-        return gate.admit(headers.get(b"authorization"), headers.get(b"x-api-key"), scope)
+        found = gate.admit(headers.get(b"authorization"), headers.get(b"x-api-key"), scope)
+        request.scope["key_id"] = found.id if found else None
+        return found
 
-    return caller  # type: ignore[return-value]
+    return caller
 
 
 def hot_of(service: Service) -> Hot:
@@ -57,6 +69,16 @@ def model_of(service: Service) -> Live:
         detail = "No model is loaded yet; /health/ready says why."
         raise Problem(503, "no-model", detail, headers={"Retry-After": "5"})
     return model
+
+
+def json_only(request: Request) -> None:
+    """Refuse a body of another media type.
+
+    Raises:
+        Problem: 415.
+    """
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise Problem(415, "unsupported-media-type", "Send the body as application/json.")
 
 
 def answer(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
