@@ -74,11 +74,12 @@ def promoted(tmp_path_factory: pytest.TempPathFactory, migrated: Path, lender: L
     return make_promoted(tmp_path_factory.mktemp("promoted"), migrated, lender)
 
 
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
     """A PostgreSQL of our own; who stops it starts it again."""
-    server = Postgres(tmp_path_factory.mktemp("pg"))
+    server = Postgres()
     yield server
-    server.stop()
+    server.remove()
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,14 +14,16 @@ import pytest
 
 
 class Postgres:
-    """A server whose files lie in a folder; skipped where PostgreSQL is not installed."""
+    """A server in a folder of its own; skipped where PostgreSQL is not installed."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self) -> None:
         pytest.importorskip("psycopg")
         found = shutil.which("pg_ctl") or next((str(p) for p in Path("/usr/lib/postgresql").glob("*/bin/pg_ctl")), None)
         if found is None:
             pytest.skip("PostgreSQL is not installed here")
-        self._programs, self._folder = Path(found).resolve().parent, folder
+        # Not in pytest's own folder, which each session closes to other accounts.
+        self._programs, self._folder = Path(found).resolve().parent, Path(tempfile.mkdtemp(prefix="creditrisk-pg-"))
+        folder = self._folder
         self._account: dict[str, Any] = {}
         if os.geteuid() == 0:  # PostgreSQL refuses to run as root, so another account must get in
             for each in (folder, *folder.parents):
@@ -48,6 +51,11 @@ class Postgres:
     def stop(self, mode: str = "immediate") -> None:
         """Stop it; ``immediate`` breaks every connection off, as a crash would."""
         self._control("-m", mode, "stop")
+
+    def remove(self) -> None:
+        """Stop it and remove its folder."""
+        self.stop()
+        shutil.rmtree(self._folder)
 
     def fresh(self) -> str:
         """An empty database's address."""

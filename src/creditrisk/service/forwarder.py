@@ -48,25 +48,27 @@ class Work:
     def run(self) -> None:
         """Work until told to stop."""
         while not self._stop.is_set():
-            self._stop.wait(self.turn())
-        self.turn()
+            try:
+                with local.opened(self._path) as log:
+                    while not self._stop.is_set():
+                        self._stop.wait(self.turn(log))
+                    self.turn(log)
+            except (ServiceError, OSError) as error:
+                self._went(error)
+                self._stop.wait(self._pause)
         if self._forwarder is not None:
             self._forwarder.close()
 
-    def turn(self) -> float:
+    def turn(self, log: sqlite3.Connection) -> float:
         """Copy everything that waits; returns for how many seconds to rest then."""
         try:
-            with local.opened(self._path) as log:
-                try:
-                    while self._forwarder is not None and self._forwarder.step(log):
-                        self._say(log)
-                    self._prune(time.monotonic())
-                    self._went(None)
-                except Exception as error:
-                    self._went(error)
+            while self._forwarder is not None and self._forwarder.step(log):
                 self._say(log)
-        except (ServiceError, OSError) as error:
+            self._prune(time.monotonic())
+            self._went(None)
+        except Exception as error:
             self._went(error)
+        self._say(log)
         return self._pause or IDLE_SECONDS
 
     def _prune(self, now: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -26,8 +27,20 @@ _OPTIONS: dict[str, Any] = {
     "tcp_user_timeout": 10_000,
 }
 """A server that vanished without a word must be noticed; what DATABASE_URL itself says comes first."""
-_NO_DRIVER = "PostgreSQL needs psycopg: uv sync --extra postgres installs it."
 _EXPECTED = "Expected postgresql://USER:PASSWORD@HOST:5432/NAME."
+
+
+def driver() -> ModuleType:
+    """The module psycopg.
+
+    Raises:
+        ServiceError: it is not installed.
+    """
+    try:
+        import psycopg
+    except ImportError:
+        raise ServiceError("PostgreSQL needs psycopg: uv sync --extra postgres installs it.") from None
+    return psycopg
 
 
 def node() -> str:
@@ -57,13 +70,9 @@ def connect(url: str | None) -> Connection[tuple[Any, ...]]:
         psycopg.OperationalError: the server does not answer or lets nobody in.
     """
     plain = plain_url(url)
+    psycopg = driver()
     try:
-        import psycopg
-        from psycopg.conninfo import conninfo_to_dict
-    except ImportError:
-        raise ServiceError(_NO_DRIVER) from None
-    try:
-        options = _OPTIONS | conninfo_to_dict(plain)
+        options = _OPTIONS | psycopg.conninfo.conninfo_to_dict(plain)
     except psycopg.ProgrammingError:
         raise ServiceError(f"DATABASE_URL cannot be understood. {_EXPECTED}") from None
     connection: Connection[tuple[Any, ...]] = psycopg.connect(autocommit=True, **options)
@@ -80,10 +89,9 @@ def postgres_log(url: str | None, loop: asyncio.AbstractEventLoop, limit: int) -
         ServiceError: there is no address, or no driver.
     """
     plain_url(url)
-    try:
-        from creditrisk.service.records.postgres import PostgresLog
-    except ImportError:
-        raise ServiceError(_NO_DRIVER) from None
+    driver()
+    from creditrisk.service.records.postgres import PostgresLog
+
     return PostgresLog(url, loop, limit)
 
 

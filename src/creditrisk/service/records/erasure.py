@@ -18,7 +18,7 @@ from creditrisk.service.identifiers import Identifiers, lowest
 from creditrisk.service.log import Writer, connect
 from creditrisk.service.record import Event, Group
 from creditrisk.service.records import local
-from creditrisk.service.records.database import SCHEMA, node, sentence, text
+from creditrisk.service.records.database import SCHEMA, driver, node, sentence, text
 from creditrisk.service.records.database import connect as connect_postgres
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from creditrisk.service.settings import ServiceSettings
 
 NAME = "decisions.db"
+SHORT = 6
+"""A shorter applicant's id stands in many other places, so its bytes say nothing; those of the decisions' ids do."""
+_NOT_SAID = "The applicant was erased, but that it was done could not be written down"
 _LOCK = f"LOCK TABLE {SCHEMA}.events IN SHARE ROW EXCLUSIVE MODE".encode()
 _THEIRS = f"SELECT id FROM {SCHEMA}.events WHERE applicant_id = %s AND at <= %s".encode()
 _ABOUT = f"SELECT id FROM {SCHEMA}.events WHERE subject = ANY(%s)".encode()
@@ -126,12 +129,12 @@ def _erase_here(
     theirs.update(ids)
     others.update(beside)
     if applicants:
-        local.scrub(connection, path, [*applicants, *ids, *beside, *keys])
+        named = [one for one in applicants if len(one) >= SHORT]
+        local.scrub(connection, path, [*named, *ids, *beside, *keys])
 
 
 def _erase_remotely(url: str, applicant_id: str, asked: Asked, theirs: set[str], others: set[str]) -> None:
-    import psycopg
-
+    error_of_driver = driver().Error
     try:
         with connect_postgres(url) as connection:
             from creditrisk.service.records.migrate import ensure
@@ -143,7 +146,7 @@ def _erase_remotely(url: str, applicant_id: str, asked: Asked, theirs: set[str],
                 beside = [row[0] for row in connection.execute(_ABOUT, (ids,))]
                 remove_remotely(connection, [*ids, *beside])
                 connection.execute(_REMEMBER, (asked.id, asked.at, asked.salt, asked.digest))
-    except psycopg.Error as error:
+    except error_of_driver as error:
         raise ServiceError(
             f"Nothing was erased: PostgreSQL says: {sentence(error, url)}. Repeat it when the database answers."
         ) from None
@@ -163,13 +166,16 @@ def _write_down(settings: ServiceSettings, tombstone: Event) -> None:
     if settings.audit == "postgres":
         from creditrisk.service.records.insert import insert_events
 
-        with connect_postgres(settings.database_url) as connection:
-            insert_events(connection, [tombstone], node(), [None], unless_there=True)
+        try:
+            with connect_postgres(settings.database_url) as connection:
+                insert_events(connection, [tombstone], node(), [None], unless_there=True)
+        except driver().Error as error:
+            raise ServiceError(f"{_NOT_SAID}: {sentence(error, settings.database_url)}. Repeat it.") from None
         return
     with closing(Writer(connect(path), path)) as writer:
         (result,) = writer.write([Group([tombstone], None, lambda _: None)])
     if isinstance(result, Exception):
-        raise ServiceError(f"The applicant was erased, but that it was done could not be written down: {result}.")
+        raise ServiceError(f"{_NOT_SAID}: {result}. Repeat it.")
 
 
 def _digest(salt: bytes, applicant_id: str) -> bytes:
@@ -177,10 +183,22 @@ def _digest(salt: bytes, applicant_id: str) -> bytes:
 
 
 def erase_from_files(state: Path, concerns: Callable[[str], bool], at: int) -> int:
-    """Take applicants' rows out of the scored files' records up to a time; returns how many there were."""
+    """Take applicants' rows out of the scored files' records up to a time; returns how many there were.
+
+    Raises:
+        ServiceError: a chunk cannot be read or written; the others may be done already.
+    """
     if not (state / "files").is_dir():
         return 0
+    from polars.exceptions import PolarsError
+
     from creditrisk.service.filerecords import applicants, erase_applicant
 
     until = lowest(at // 1_000 + 1)
-    return sum(erase_applicant(state, one, until) for one in applicants(state, until) if concerns(one))
+    try:
+        return sum(erase_applicant(state, one, until) for one in applicants(state, until) if concerns(one))
+    except (PolarsError, OSError) as error:
+        said = " ".join(str(error).split())[:200]
+        raise ServiceError(
+            f"{state / 'files'}: a file's record cannot be read or written: {said}. Repeat it."
+        ) from None

@@ -14,6 +14,8 @@ from creditrisk.service.records.migrate import ensure
 if TYPE_CHECKING:
     from psycopg import Connection
 
+IDLE_STEPS = 10
+"""With nothing to copy, PostgreSQL is asked for erasures only each so many steps."""
 _LOCK = f"LOCK TABLE {SCHEMA}.events IN ROW EXCLUSIVE MODE".encode()
 
 
@@ -30,6 +32,7 @@ class Forwarder:
     def __init__(self, path: Path, url: str) -> None:
         self._path, self._url, self._node = path, url, node()
         self._connection: Connection[tuple[Any, ...]] | None = None
+        self._idle = 0
 
     def step(self, log: sqlite3.Connection) -> int:
         """Copy the next batch; returns how many events it had, 0 where everything is there.
@@ -38,8 +41,11 @@ class Forwarder:
             psycopg.Error: PostgreSQL is away or refuses; the batch comes again with the next step.
             ServiceError: its tables cannot be made.
         """
-        connection = self.connected()
         batch = local.batch_after(log, local.cursor(log))
+        self._idle = 0 if batch.events else self._idle + 1
+        if self._idle % IDLE_STEPS > 1:
+            return 0
+        connection = self.connected()
         with connection.transaction():
             # Who erases waits for this batch, or is seen here: what was erased elsewhere is not copied.
             connection.execute(_LOCK)

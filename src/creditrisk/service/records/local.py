@@ -28,12 +28,18 @@ class Batch(NamedTuple):
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[sqlite3.Connection]:
-    """The log, to be changed by others than its writers; their commits stay as durable as they are."""
+    """The log, to be changed by others than its writers; their commits stay as durable as they are.
+
+    Raises:
+        ServiceError: the file cannot be opened, or what is done with it fails.
+    """
     connection = connect(path)
     try:
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute("PRAGMA temp_store=MEMORY")
         yield connection
+    except sqlite3.Error as error:
+        raise ServiceError(f"{path}: {error}. Free the disk or unlock the file, and repeat it.") from error
     finally:
         connection.close()
 
@@ -46,7 +52,8 @@ def transaction(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
         try:
             yield
         except BaseException:
-            connection.execute("ROLLBACK")
+            if connection.in_transaction:  # a full disk has rolled it back already
+                connection.execute("ROLLBACK")
             raise
         connection.execute("COMMIT")
 

@@ -42,9 +42,9 @@ def migrate(url: str | None) -> str:
         from alembic import command
     except ImportError:
         raise ServiceError("PostgreSQL needs Alembic: uv sync --extra postgres installs it.") from None
-    engine = sa.create_engine(plain.replace("postgresql:", "postgresql+psycopg:", 1), poolclass=sa.NullPool)
     settings = config()
     try:
+        engine = sa.create_engine(plain.replace("postgresql:", "postgresql+psycopg:", 1), poolclass=sa.NullPool)
         with engine.begin() as connection:
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
             if SCHEMA not in sa.inspect(connection).get_schema_names():

@@ -10,6 +10,8 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from creditrisk.errors import ServiceError
+from creditrisk.service.identifiers import is_identifier
 from creditrisk.service.log import connect
 from creditrisk.service.problem import Problem
 from creditrisk.service.record import COLUMNS, Event
@@ -28,7 +30,7 @@ _WHERE: dict[Status | None, str] = {
     "approve": " AND status = 'approve'",
     "refer": " AND status = 'refer'",
     "decline": " AND status = 'decline'",
-    "pending": f" AND status = 'refer' AND NOT {_REVIEWED}",
+    "pending": f" AND status = 'refer' AND purpose = 'decision' AND NOT {_REVIEWED}",
     "reviewed": f" AND status = 'refer' AND {_REVIEWED}",
 }
 
@@ -68,6 +70,7 @@ class Records:
             Problem: 503 where one may be in PostgreSQL, which is away.
         """
         found: dict[str, Event] = {}
+        ids = [one for one in ids if is_identifier(one.partition(".")[0])]
         for place in self._places():
             missing = [one for one in ids if one not in found]
             if not missing:
@@ -164,7 +167,10 @@ def _select(run: Run, condition: str, ids: Sequence[str]) -> list[Event]:
 
 @contextmanager
 def _here(path: Path) -> Iterator[Run]:
-    connection = connect(path, read_only=True)
+    try:
+        connection = connect(path, read_only=True)
+    except ServiceError as error:
+        raise _away() from error
     try:
         yield lambda query, values: connection.execute(query.format(events="events"), values).fetchall()
     except sqlite3.Error as error:
@@ -175,8 +181,6 @@ def _here(path: Path) -> Iterator[Run]:
 
 @contextmanager
 def _there(url: str | None) -> Iterator[Run]:
-    import psycopg
-
     try:
         with database.connect(url) as connection:
 
@@ -185,9 +189,9 @@ def _there(url: str | None) -> Iterator[Run]:
                 return connection.execute(plain.encode(), values).fetchall()
 
             yield run
-    except psycopg.errors.UndefinedTable:
-        raise _away() from None
-    except psycopg.Error as error:
+    except ServiceError as error:
+        raise _away() from error
+    except database.driver().Error as error:
         raise _away() from error
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from creditrisk.errors import ServiceError
 from creditrisk.service.identifiers import lowest
 from creditrisk.service.records import local
-from creditrisk.service.records.database import SCHEMA, connect, sentence
+from creditrisk.service.records.database import SCHEMA, connect, driver, sentence
 from creditrisk.service.records.erasure import remove_remotely
 from creditrisk.service.records.migrate import ensure
 
@@ -96,13 +96,12 @@ def prune_database(url: str, limit: str) -> int:
     Raises:
         ServiceError: it does not answer.
     """
-    import psycopg
-
+    error_of_driver = driver().Error
     try:
         with connect(url) as connection:
             ensure(connection, url)
             return prune_remotely(connection, limit)
-    except psycopg.Error as error:
+    except error_of_driver as error:
         raise ServiceError(f"PostgreSQL does not remove old records: {sentence(error, url)}. Repeat it.") from None
 
 
