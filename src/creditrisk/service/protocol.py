@@ -114,6 +114,13 @@ class HotProtocol(HttpToolsProtocol):
     def set(self) -> None:
         """In the place of a cycle's event: nobody waits for it here."""
 
+    def send_400_response(self, msg: str) -> None:
+        """As uvicorn, as a problem: what came is no HTTP, so the connection ends."""
+        body = Problem(400, "bad-request", msg).body()
+        head = b"HTTP/1.1 400 Bad Request\r\ncontent-type: " + PROBLEM + b"\r\n" + _LINES
+        self.transport.write(head + b"content-length: %d\r\nconnection: close\r\n\r\n" % len(body) + body)
+        self.transport.close()
+
     def on_message_begin(self) -> None:
         """Put off the making of a scope until the request is known not to be hot."""
         self.url = b""
