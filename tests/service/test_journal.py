@@ -41,7 +41,7 @@ def test_the_log_has_a_line_for_each_request_and_no_word_of_an_applicant(guarded
 
 
 def test_one_in_so_many_answers_gets_a_line() -> None:
-    assert [Journal(3).due()] + [Journal().due()] == [False, False]
+    assert [Journal(3).due(), Journal().due()] == [False, False]
     every = Journal(3)
     assert [every.due() for _ in range(7)] == [False, False, True, False, False, True, False]
 
