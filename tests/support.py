@@ -164,16 +164,22 @@ def copy_project(root: Path) -> Checkout:
     return checkout
 
 
-def make_bundle(folder: Path, family: str, rows: int = 1_500) -> Path:
+def make_bundle(
+    folder: Path,
+    family: str,
+    rows: int = 1_500,
+    contract: dict[str, Any] = SMALL_CONTRACT,
+    table: Callable[[int], pl.DataFrame] = small_table,
+) -> Path:
     """Train a model of a family on the small lender's rows, in this process."""
-    text = yaml.safe_dump(SMALL_CONTRACT, sort_keys=False)
-    contract = Contract.from_text(text, "small.yaml")
-    table = add_characteristics(clean_training(small_table(rows).lazy(), contract).table, contract).collect()
-    parts, rule, _ = split(table, contract, Split())
+    text = yaml.safe_dump(contract, sort_keys=False)
+    checked = Contract.from_text(text, "small.yaml")
+    clean = add_characteristics(clean_training(table(rows).lazy(), checked).table, checked).collect()
+    parts, rule, _ = split(clean, checked, Split())
     quick = {"family": family, "catboost": {"rounds": 60, "depth": 4, "learning_rate": 0.1}}
     quick |= {"lightgbm": {"rounds": 60, "leaves": 8}, "ebm": {"rounds": 100, "interactions": 2, "bags": 2}}
     params = Params(portfolio="small", model=quick)
-    train_bundle(folder, contract, text, params, parts["train"], parts["calibration"], rule, "0" * 64)
+    train_bundle(folder, checked, text, params, parts["train"], parts["calibration"], rule, "0" * 64)
     return folder
 
 

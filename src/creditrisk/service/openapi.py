@@ -73,6 +73,11 @@ def _schemas(settings: ServiceSettings, model: Live | None) -> dict[str, Any]:
     _, found = msgspec.json.schema_components(NAMED, ref_template="#/components/schemas/{name}")
     found["Problem"] = _problem()
     found["Application"] = {"type": "object", "additionalProperties": scalar()}
+    found["Batch"] = describe.listed("Request") | {
+        "description": "A wrong item does not refuse the list: its problem stands in its place.",
+        "minItems": 1,
+        "maxItems": settings.max_list,
+    }
     request = found["Request"]["properties"]
     request["application"] = describe.ref("Application")
     request["application_date"] = {"anyOf": [{"type": "string", "format": "date"}, {"type": "null"}], "default": None}

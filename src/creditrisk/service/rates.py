@@ -47,7 +47,8 @@ class Rates:
             raise ServiceError(f"{path}: the rate limits' file cannot be made: {error.strerror}.") from None
         self._cells = memoryview(self._map).cast("Q")
         self._cells[0] = max(self._cells[0], seat + 1)
-        os.close(handle)  # the lock ends with it
+        fcntl.flock(handle, fcntl.LOCK_UN)  # said aloud: the map holds a copy of the handle
+        os.close(handle)
 
     def take(self, place: int, limit: int) -> int:
         """Count one request of a key; 0, or the seconds after which it may ask again where the limit is reached.

@@ -31,7 +31,7 @@ _encode = msgspec.json.Encoder().encode
     operation_id="score_batch",
     response_class=Response,
     responses=describe.answers(describe.listed("ScoreAnswer", "Problem"), 400, 409, 415, 422),
-    openapi_extra=describe.takes(describe.listed("Request"), idempotent=True),
+    openapi_extra=describe.takes(describe.ref("Batch"), idempotent=True),
 )
 async def score(request: Request, caller: Annotated[Caller | None, Depends(needs("batch"))]) -> Response:
     """Score a list; the answers stand in the order of the applications, a problem in the place of a wrong one."""

@@ -1,0 +1,100 @@
+import hmac
+from pathlib import Path
+
+import pytest
+
+from creditrisk.service.gate import Gate
+from creditrisk.service.keys import KeyStore, Scope
+from creditrisk.service.problem import Problem
+from creditrisk.service.rates import Rates
+
+
+class Clock:
+    """A time that a test sets."""
+
+    now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def status(gate: Gate, key: str | None, scope: Scope = "score") -> int:
+    """200, or the problem's status."""
+    try:
+        gate.admit(None, None if key is None else key.encode(), scope)
+    except Problem as problem:
+        return problem.status
+    return 200
+
+
+def test_no_key_is_asked_for_while_none_was_made_unless_it_must(tmp_path: Path) -> None:
+    store = KeyStore(tmp_path / "keys.json")
+    assert status(Gate(store, False), None) == 200
+    assert status(Gate(store, True), None) == 401
+    gate = Gate(store, False)
+    gate.demand()
+    assert status(gate, None) == 401
+
+
+def test_a_new_key_and_a_revocation_count_without_a_restart(tmp_path: Path) -> None:
+    clock, store = Clock(), KeyStore(tmp_path / "keys.json")
+    gate = Gate(store, False, clock)
+    caller, text = store.create("shop", ("score",))
+    clock.now += 2
+    assert (status(gate, None), status(gate, text)) == (401, 200)
+    store.revoke(caller.id)
+    clock.now += 2
+    assert status(gate, text) == 401
+    assert gate.closed
+    assert not gate.has_keys
+
+
+def test_a_damaged_file_neither_opens_nor_closes_the_gate(tmp_path: Path) -> None:
+    clock, store = Clock(), KeyStore(tmp_path / "keys.json")
+    _, text = store.create("shop", ("score",))
+    gate = Gate(store, False, clock)
+    store.path.write_text("[")
+    clock.now += 2
+    assert (status(gate, None), status(gate, text)) == (401, 200)
+
+
+def test_scopes(tmp_path: Path) -> None:
+    store = KeyStore(tmp_path / "keys.json")
+    _, score = store.create("shop", ("score",))
+    _, admin = store.create("boss", ("admin",))
+    gate = Gate(store, False)
+    assert (status(gate, score), status(gate, score, "read"), status(gate, admin, "read")) == (200, 403, 200)
+
+
+def test_hashes_are_compared_in_constant_time_also_for_an_unknown_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[int, int]] = []
+    original = hmac.compare_digest
+
+    def compare(left: bytes, other: bytes) -> bool:
+        seen.append((len(left), len(other)))
+        return original(left, other)
+
+    _, text = (store := KeyStore(tmp_path / "keys.json")).create("shop", ("score",))
+    gate = Gate(store, False)
+    monkeypatch.setattr(hmac, "compare_digest", compare)
+    unknown = "cr_" + "0" * 12 + text[15:]
+    for key in (text, unknown, "nonsense", None):
+        status(gate, key)
+    assert seen == [(32, 32)] * 4
+
+
+def test_a_key_has_its_own_rate_or_everybodys(tmp_path: Path) -> None:
+    clock, store = Clock(), KeyStore(tmp_path / "keys.json")
+    _, own = store.create("own", ("score",), 2)
+    _, other = store.create("other", ("score",))
+    gate = Gate(store, False, clock, per_minute=3)
+    gate.rates = Rates(tmp_path / "rates", 0, clock)
+    assert [status(gate, own) for _ in range(4)] == [200, 200, 429, 429]
+    assert [status(gate, other) for _ in range(4)] == [200, 200, 200, 429]
+    with pytest.raises(Problem) as refused:
+        gate.admit(None, own.encode(), "score")
+    assert refused.value.headers == {"Retry-After": "20"}
+    clock.now += 20
+    assert status(gate, own) == 200
