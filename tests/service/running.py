@@ -42,6 +42,10 @@ class Running:
         """What the server printed."""
         return self.output.read_text(encoding="utf-8", errors="replace")
 
+    def complaints(self) -> str:
+        """What the server printed, without its lines about requests that went well."""
+        return "".join(line for line in self.said().splitlines(keepends=True) if '"level":"info"' not in line)
+
 
 def free_port() -> int:
     """A port of the loopback address that nobody listens on just now."""

@@ -46,7 +46,13 @@ async def ask(
     border: Border, method: str, path: str, *, body: Any = (b"",), headers: tuple[tuple[bytes, bytes], ...] = ()
 ) -> tuple[int, dict[str, str], bytes]:
     """One request by hand; a body's pieces, or None for one that never comes."""
-    scope = {"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "path": path}
+    scope: dict[str, Any] = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": method,
+        "path": path,
+    }
     scope |= {"raw_path": path.encode(), "query_string": b"", "headers": list(headers), "root_path": ""}
     sent: list[Any] = []
     pieces = list(body or ())
