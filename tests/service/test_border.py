@@ -46,7 +46,8 @@ async def ask(
     border: Border, method: str, path: str, *, body: Any = (b"",), headers: tuple[tuple[bytes, bytes], ...] = ()
 ) -> tuple[int, dict[str, str], bytes]:
     """One request by hand; a body's pieces, or None for one that never comes."""
-    scope = {"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "path": path}
+    scope: dict[str, Any] = {"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method}
+    scope["path"] = path
     scope |= {"raw_path": path.encode(), "query_string": b"", "headers": list(headers), "root_path": ""}
     sent: list[Any] = []
     pieces = list(body or ())
@@ -131,6 +132,7 @@ def test_a_request_id_that_is_none_is_replaced(tmp_path: Path) -> None:
     [
         ("GET", "/nowhere", 404),
         ("GET", "/v1/score", 405),
+        ("POST", "/v1/score/", 404),
         ("OPTIONS", "/v1/score/batch", 405),
         ("POST", "/v1/score/batch", 415),
         ("POST", "/v1/score", 415),

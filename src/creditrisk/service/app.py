@@ -24,7 +24,9 @@ def create(settings: ServiceSettings | None = None, project: Project | None = No
     project = project or Project.find()
     service = Service(settings or ServiceSettings.from_environment(project), project)
 
-    app = FastAPI(title="Credit risk", version="1", openapi_url=None, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Credit risk", version="1", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False
+    )
     app.state.service = service
     install(app)
     for router in ROUTERS:

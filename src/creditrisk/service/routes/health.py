@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -11,6 +12,7 @@ from creditrisk.service.problem import Problem
 from creditrisk.service.routes.common import answer, service_of
 
 router = APIRouter(tags=["operations"])
+_FOLDERS = re.compile(r"(?<![\w.])/(?:[^\s:,;'\"/]+/)*(?=[^\s:,;'\"/])")
 STATUS: dict[str, Any] = {"type": "object", "properties": {"status": {"const": "live"}}, "required": ["status"]}
 READY: dict[str, Any] = {
     "type": "object",
@@ -18,9 +20,9 @@ READY: dict[str, Any] = {
         "status": {"const": "ready"},
         "model": describe.ref("ModelNamed"),
         "alerts": {
-            "description": "What needs a person, by a short name.",
-            "type": "object",
-            "additionalProperties": {"type": "string"},
+            "description": "What needs a person, by the short names that the metric creditrisk_alert has.",
+            "type": "array",
+            "items": {"type": "string"},
         },
     },
     "required": ["status", "model", "alerts"],
@@ -39,6 +41,10 @@ async def ready(request: Request) -> Response:
     service = service_of(request)
     model = service.model
     if model is None:
-        trouble = service.trouble.replace(str(service.settings.bundle), "the bundle")
-        raise Problem(503, "not-ready", trouble or "There is no model.", headers={"Retry-After": "5"})
-    return answer({"status": "ready", "model": model.named, "alerts": service.alerts})
+        raise Problem(503, "not-ready", without_folders(service.trouble), headers={"Retry-After": "5"})
+    return answer({"status": "ready", "model": model.named, "alerts": sorted(service.alerts)})
+
+
+def without_folders(text: str) -> str:
+    """A sentence with the names of files and not their folders, which are nobody's business."""
+    return _FOLDERS.sub("", text)
