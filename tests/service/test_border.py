@@ -12,7 +12,7 @@ from service.running import Running
 from creditrisk.paths import Project
 from creditrisk.service.border import Border
 from creditrisk.service.handlers import install
-from creditrisk.service.journal import JsonLines
+from creditrisk.service.journal import StandardError
 from creditrisk.service.service import Service
 from creditrisk.service.settings import ServiceSettings
 
@@ -67,18 +67,18 @@ async def ask(
 
 
 def test_a_fault_is_a_500_that_says_nothing_and_a_line_that_says_where(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    logger = logging.getLogger("creditrisk.service")
+    monkeypatch.setattr(logger, "handlers", [StandardError()])
+    monkeypatch.setattr(logger, "propagate", False)
     border, service = make(tmp_path)
-    logging.getLogger("creditrisk.service").propagate = True
-    with caplog.at_level(logging.INFO, "creditrisk.service"):
-        status, headers, body = asyncio.run(ask(border, "GET", "/fails", headers=((b"x-request-id", b"abc"),)))
+    status, headers, body = asyncio.run(ask(border, "GET", "/fails", headers=((b"x-request-id", b"abc"),)))
     problem = json.loads(body)
     assert (status, problem["type"], problem["request_id"]) == (500, "urn:creditrisk:problem:internal", "abc")
     assert headers["content-type"] == "application/problem+json"
     assert headers["x-content-type-options"] == "nosniff"
-    (record,) = caplog.records
-    line = json.loads(JsonLines().format(record))
+    line = json.loads(capsys.readouterr().err)
     assert (line["route"], line["status"], line["request_id"], line["level"]) == ("/fails", 500, "abc", "error")
     assert line["error"].startswith("RuntimeError at test_border.py:")
     assert b"Zebedee" not in body + json.dumps(line).encode()
