@@ -12,7 +12,7 @@ from service.running import Running
 from creditrisk.paths import Project
 from creditrisk.service.border import Border
 from creditrisk.service.handlers import install
-from creditrisk.service.journal import JsonLines
+from creditrisk.service.journal import StandardError
 from creditrisk.service.service import Service
 from creditrisk.service.settings import ServiceSettings
 
@@ -46,13 +46,8 @@ async def ask(
     border: Border, method: str, path: str, *, body: Any = (b"",), headers: tuple[tuple[bytes, bytes], ...] = ()
 ) -> tuple[int, dict[str, str], bytes]:
     """One request by hand; a body's pieces, or None for one that never comes."""
-    scope: dict[str, Any] = {
-        "type": "http",
-        "asgi": {"version": "3.0"},
-        "http_version": "1.1",
-        "method": method,
-        "path": path,
-    }
+    scope: dict[str, Any] = {"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method}
+    scope["path"] = path
     scope |= {"raw_path": path.encode(), "query_string": b"", "headers": list(headers), "root_path": ""}
     sent: list[Any] = []
     pieces = list(body or ())
@@ -72,18 +67,18 @@ async def ask(
 
 
 def test_a_fault_is_a_500_that_says_nothing_and_a_line_that_says_where(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    logger = logging.getLogger("creditrisk.service")
+    monkeypatch.setattr(logger, "handlers", [StandardError()])
+    monkeypatch.setattr(logger, "propagate", False)
     border, service = make(tmp_path)
-    logging.getLogger("creditrisk.service").propagate = True
-    with caplog.at_level(logging.INFO, "creditrisk.service"):
-        status, headers, body = asyncio.run(ask(border, "GET", "/fails", headers=((b"x-request-id", b"abc"),)))
+    status, headers, body = asyncio.run(ask(border, "GET", "/fails", headers=((b"x-request-id", b"abc"),)))
     problem = json.loads(body)
     assert (status, problem["type"], problem["request_id"]) == (500, "urn:creditrisk:problem:internal", "abc")
     assert headers["content-type"] == "application/problem+json"
     assert headers["x-content-type-options"] == "nosniff"
-    (record,) = caplog.records
-    line = json.loads(JsonLines().format(record))
+    line = json.loads(capsys.readouterr().err)
     assert (line["route"], line["status"], line["request_id"], line["level"]) == ("/fails", 500, "abc", "error")
     assert line["error"].startswith("RuntimeError at test_border.py:")
     assert b"Zebedee" not in body + json.dumps(line).encode()
@@ -137,6 +132,7 @@ def test_a_request_id_that_is_none_is_replaced(tmp_path: Path) -> None:
     [
         ("GET", "/nowhere", 404),
         ("GET", "/v1/score", 405),
+        ("POST", "/v1/score/", 404),
         ("OPTIONS", "/v1/score/batch", 405),
         ("POST", "/v1/score/batch", 415),
         ("POST", "/v1/score", 415),

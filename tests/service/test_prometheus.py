@@ -11,9 +11,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from service.conftest import Guarded
 from service.running import APPLICATION, Running, serving
 
+from creditrisk.paths import Project
 from creditrisk.service.live import Live
-from creditrisk.service.prometheus import drift
-from creditrisk.service.snapshot import Snapshot
+from creditrisk.service.prometheus import drift, exposition
+from creditrisk.service.service import Service
+from creditrisk.service.settings import ServiceSettings
+from creditrisk.service.snapshot import Keeper, Snapshot
+from creditrisk.service.telemetry import Counts
+from creditrisk.service.workers import Seat
 
 
 def scrape(client: httpx.Client) -> dict[tuple[str, ...], float]:
@@ -123,3 +128,16 @@ def test_drift_compares_the_last_hour_with_the_frozen_bins(small_bundle: Path) -
     moved = drift(model, Snapshot(bins={100: {label: far}}), 6_000.0)[0]
     assert moved is not None
     assert moved > 1
+
+
+def test_an_alert_is_shown_while_its_worker_lives(tmp_path: Path) -> None:
+    service = Service(ServiceSettings(state=tmp_path), Project(tmp_path))
+    seat = Seat.take(service.seats_folder)
+    keeper = Keeper(service.metrics_folder, seat.number, Counts())
+    keeper.take(3, 0.25, 0, None, ["refused-version"])
+    keeper.write()
+    text = exposition(service, "")[0].decode()
+    seat.leave()
+    assert 'creditrisk_alert{alert="refused-version"} 1.0' in text
+    assert "creditrisk_audit_waiting 3.0" in text
+    assert 'creditrisk_alert{alert="refused-version"}' not in exposition(service, "")[0].decode()

@@ -14,12 +14,18 @@ def counted(route: str = "/v1/score", times: int = 1) -> Counts:
     return counts
 
 
+def keep(keeper: Keeper, waiting: int = 0, failures: int = 0) -> None:
+    keeper.take(waiting, 0.0, failures, None, [])
+    keeper.write()
+
+
 def test_a_worker_goes_on_from_what_the_one_before_it_counted(tmp_path: Path) -> None:
-    Keeper(tmp_path, 0, counted(times=3)).take(0, 0.0, 1, None, [])
+    keep(Keeper(tmp_path, 0, counted(times=3)), failures=1)
     counts = counted(times=2)
     keeper = Keeper(tmp_path, 0, counts)
     for _ in range(2):  # writing twice counts nothing twice
         keeper.take(4, 0.5, 1, "1@d", ["refused"])
+        keeper.write()
     found = read(tmp_path / "0.json")
     assert found.requests == [("/v1/score", 200, 5)]
     assert found.scores == [("A", "approve", "1@d", 5)]
@@ -31,13 +37,13 @@ def test_the_ring_holds_an_hour_of_pds_by_minute(tmp_path: Path) -> None:
     now = [6_000.0]
     counts = counted(times=2)
     keeper = Keeper(tmp_path, 0, counts, lambda: now[0])
-    keeper.take(0, 0.0, 0, None, [])
+    keep(keeper)
     counts.scored("A", "approve", "1@d", 0.05)
     now[0] += 60
-    keeper.take(0, 0.0, 0, None, [])
+    keep(keeper)
     assert read(tmp_path / "0.json").bins == {100: {"1@d": [0, 2, 0]}, 101: {"1@d": [1, 0, 0]}}
     now[0] += 59 * 60
-    keeper.take(0, 0.0, 0, None, [])
+    keep(keeper)
     assert read(tmp_path / "0.json").bins == {101: {"1@d": [1, 0, 0]}}
 
 
@@ -45,7 +51,7 @@ def test_the_dead_count_in_sums_and_not_in_what_is_now(tmp_path: Path) -> None:
     seats, folder = tmp_path / "workers", tmp_path / "metrics"
     first, second = Seat.take(seats), Seat.take(seats)
     for seat in (first, second):
-        Keeper(folder, seat.number, counted(times=1 + seat.number)).take(seat.number, 0.0, 0, None, [])
+        keep(Keeper(folder, seat.number, counted(times=1 + seat.number)), waiting=seat.number)
     first.leave()
     every, alive = read_all(folder, seats)
     second.leave()

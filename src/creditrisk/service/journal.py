@@ -7,6 +7,7 @@ line of code it came from are written.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import logging
 import sys
@@ -35,6 +36,20 @@ class JsonLines(logging.Formatter):
         return _encode(found).decode()
 
 
+class StandardError(logging.Handler):
+    """Writes JSON lines to what standard error is at that moment."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFormatter(JsonLines())
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line; a closed or full standard error stops no request."""
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(self.format(record) + "\n")
+            sys.stderr.flush()
+
+
 def where(error: BaseException) -> str:
     """An exception's type and the line of code it came from; its text may hold personal data and is left out."""
     frames = traceback.extract_tb(error.__traceback__)
@@ -48,8 +63,7 @@ def configure(requests: bool) -> None:
     Args:
         requests: whether answers that are no errors get a line.
     """
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines())
+    handler = StandardError()
     for name, level in ((NAME, logging.INFO if requests else logging.WARNING), ("uvicorn", logging.WARNING)):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False

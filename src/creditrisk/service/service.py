@@ -119,7 +119,7 @@ class Service:
             self.hot.shadow.close()
         await self.hot.log.close()
         self._counting.cancel()
-        self.write_counts()
+        await self.write_counts()
         self.gate.rates = None
         self._rates.close()
         if self.keeper is not None:
@@ -127,11 +127,17 @@ class Service:
         if self.seat is not None:
             self.seat.leave()
 
-    def swap(self, model: Live) -> None:
-        """Answer with another model from the next request on; requests under way keep the one they began with."""
+    def swap(self, model: Live, evidence: dict[str, Any] | None = None, made: float | None = None) -> None:
+        """Answer with another model from the next request on; requests under way keep the one they began with.
+
+        Args:
+            model: the new one.
+            evidence: its metrics and gates, where the registry knows them.
+            made: when the version was made, in seconds since 1970; by its manifest's file where None.
+        """
         assert self.hot is not None
         self.counts.watch(model.label, model.scorer.reference["pd"]["edges"])
-        self.model_made = _made(model)
+        self.evidence, self.model_made = evidence or {}, _made(model) if made is None else made
         self.hot.model, self.trouble = model, ""
 
     def alert(self, kind: str, sentence: str | None) -> None:
@@ -142,19 +148,20 @@ class Service:
             self.alerts[kind] = sentence
             logging.getLogger("creditrisk.service").warning("%s: %s", kind, sentence)
 
-    def write_counts(self) -> None:
+    async def write_counts(self) -> None:
         """Write this worker's counts where a scrape finds them; a full disk costs the metrics, not the service."""
-        log, model = (self.hot.log, self.hot.model) if self.hot else (None, None)
-        if log is None:
+        if self.hot is None:
             return
-        with contextlib.suppress(OSError):
-            label = model.label if model else None
-            self._snapshots.take(log.waiting, log.commit_seconds, log.failures, label, sorted(self.alerts))
+        log, model = self.hot.log, self.hot.model
+        label = model.label if model else None
+        self._snapshots.take(log.waiting, log.commit_seconds, log.failures, label, sorted(self.alerts))
+        with contextlib.suppress(OSError):  # in a thread: a rename may wait for the journal of the file system
+            await asyncio.get_running_loop().run_in_executor(None, self._snapshots.write)
 
     async def _count(self) -> None:
         while True:
             await asyncio.sleep(COUNT_SECONDS)
-            self.write_counts()
+            await self.write_counts()
 
     def _log(self, loop: asyncio.AbstractEventLoop) -> Log:
         if self.settings.audit == "off":

@@ -7,7 +7,7 @@ falls, and it keeps a ring of the last hour's PD bins, a slot a minute, from whi
 from __future__ import annotations
 
 import contextlib
-import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -60,22 +60,29 @@ class Keeper:
         self._before = read(self._path)
         self._bins = dict(self._before.bins)
         self._seen: dict[str, list[int]] = {}
+        self._latest = _encode(self._before)
+        self._writing = threading.Lock()
 
     def take(self, waiting: int, commit_seconds: float, failures: int, version: str | None, alerts: list[str]) -> None:
-        """Write down what there is now.
-
-        Raises:
-            OSError: the disk is full or the folder went away.
-        """
+        """Look at what there is now; ``write`` puts it into the file."""
         self._roll()
         found = add([self._before, _plain(self._counts)])
         found.failures += failures
         found.bins, found.version, found.alerts = self._bins, version, alerts
         found.waiting, found.commit_seconds = waiting, commit_seconds
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        draft = self._path.with_suffix(".draft")
-        draft.write_bytes(_encode(found))
-        os.replace(draft, self._path)  # noqa: PTH105 - a path's own method is the same, and slower
+        self._latest = _encode(found)
+
+    def write(self) -> None:
+        """Put what was looked at last into the file, from any thread.
+
+        Raises:
+            OSError: the disk is full or the folder went away.
+        """
+        with self._writing:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            draft = self._path.with_suffix(".draft")
+            draft.write_bytes(self._latest)
+            draft.replace(self._path)
 
     def _roll(self) -> None:
         """Put the PDs since the last time under this minute, and forget those of more than an hour ago."""

@@ -9,6 +9,7 @@ def test_the_page_and_all_it_loads_come_from_here(client: httpx.Client) -> None:
     policy = page.headers["content-security-policy"]
     assert policy.startswith("default-src 'none'; script-src 'self';")
     assert "http" not in policy
+    assert "unsafe" not in policy
     loaded = re.findall(r'(?:src|href)="([^"]*)"', page.text)
     assert len(loaded) == 4
     for address in loaded:

@@ -29,6 +29,7 @@ _encode = msgspec.json.Encoder().encode
 @router.post(
     PATH,
     operation_id="score_batch",
+    summary="Score a list",
     response_class=Response,
     responses=describe.answers(describe.listed("ScoreAnswer", "Problem"), 400, 409, 415, 422),
     openapi_extra=describe.takes(describe.ref("Batch"), idempotent=True),

@@ -20,7 +20,7 @@ async def metrics(request: Request, _: Annotated[Caller | None, Depends(needs("r
     from creditrisk.service.prometheus import exposition  # 40 ms of imports that a start need not wait for
 
     service = service_of(request)
-    service.write_counts()
+    await service.write_counts()
     accept = request.headers.get("accept", "")
     content, media_type = await asyncio.get_running_loop().run_in_executor(None, exposition, service, accept)
     return Response(content, media_type=media_type)

@@ -18,6 +18,7 @@ router = APIRouter(tags=["scoring"])
 @router.post(
     PATH,
     operation_id="score",
+    summary="Score one application",
     response_class=Response,
     responses=describe.answers(describe.ref("ScoreAnswer"), 400, 409, 415, 422),
     openapi_extra=describe.takes(describe.ref("Request"), idempotent=True),
