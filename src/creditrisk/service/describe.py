@@ -52,9 +52,16 @@ def listed(*names: str) -> dict[str, Any]:
     return {"type": "array", "items": items}
 
 
-def answers(schema: dict[str, Any], *errors: int, text: str = "The answer.", media_type: str = JSON) -> Described:
-    """What a route gives: 200 with this schema, and problems of these statuses beside those that every route has."""
-    return {200: {"description": text, "content": {media_type: {"schema": schema}}}} | problems(*errors)
+def answers(
+    schema: dict[str, Any], *errors: int, text: str = "The answer.", media_type: str = JSON, status: int = 200
+) -> Described:
+    """What a route gives: a good answer of this schema, and problems of these statuses beside those that all have."""
+    return {status: {"description": text, "content": {media_type: {"schema": schema}}}} | problems(*errors)
+
+
+def structure(**properties: dict[str, Any]) -> dict[str, Any]:
+    """An object that has all of these properties."""
+    return {"type": "object", "properties": properties, "required": list(properties)}
 
 
 def problems(*statuses: int) -> Described:

@@ -10,7 +10,7 @@ from creditrisk.service.routes.health import without_folders
 def test_ready_names_the_model(client: httpx.Client) -> None:
     found = client.get("/health/ready").json()
     assert found["status"] == "ready"
-    assert found["alerts"] == []
+    assert found["alerts"] == {}
     assert set(found["model"]) == {"name", "version", "digest"}
     assert client.get("/health/live").json() == {"status": "live"}
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, get_args
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from creditrisk.service import describe
 from creditrisk.service.identifiers import is_identifier, lowest
 from creditrisk.service.keys import Caller
 from creditrisk.service.problem import FieldError, Problem
@@ -31,7 +32,42 @@ class _Short(msgspec.Struct):
     band: str | None = None
 
 
-@router.get("/v1/decisions")
+_LINE: dict[str, dict[str, Any]] = {
+    "decision_id": {"type": "string"},
+    "at": {"type": "string", "format": "date-time"},
+    "decision": {"enum": ["approve", "refer", "decline"]},
+    "verdict": {"description": "Of the last review.", "type": ["string", "null"]},
+    "pd": {"type": ["number", "null"]},
+    "score": {"type": ["integer", "null"]},
+    "band": {"type": ["string", "null"]},
+    "applicant_id": {"type": ["string", "null"]},
+    "purpose": {"type": "string"},
+    "version": {"type": "string"},
+}
+_COMPLETE = {"description": "Whether every place where records lie could be looked at.", "type": "boolean"}
+PAGE = describe.structure(
+    decisions={"type": "array", "items": describe.structure(**_LINE)},
+    cursor={"description": "For the next page; null on the last.", "type": ["string", "null"]},
+    complete=_COMPLETE,
+)
+WHOLE = describe.structure(
+    **_LINE,
+    key_id={"type": ["string", "null"]},
+    request={"type": "object"},
+    answer={"type": "object"},
+    reviews={"type": "array", "items": {"type": "object"}},
+    outcomes={"type": "array", "items": {"type": "object"}},
+    explanation={"description": "What the applicant may be told, in words."},
+    complete=_COMPLETE,
+)
+
+
+@router.get(
+    "/v1/decisions",
+    operation_id="decisions",
+    response_class=Response,
+    responses=describe.answers(PAGE, 422),
+)
 async def decisions(
     request: Request,
     caller: Annotated[Caller | None, Depends(needs("read"))],
@@ -67,7 +103,12 @@ async def decisions(
     return answer(content)
 
 
-@router.get("/v1/decisions/{decision_id}")
+@router.get(
+    "/v1/decisions/{decision_id}",
+    operation_id="decision",
+    response_class=Response,
+    responses=describe.answers(WHOLE, 404),
+)
 async def decision(
     request: Request, decision_id: str, caller: Annotated[Caller | None, Depends(needs("read"))]
 ) -> Response:
