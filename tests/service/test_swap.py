@@ -1,7 +1,9 @@
 import asyncio
+import datetime as dt
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from creditrisk.service.hot import Hot
 from creditrisk.service.pointer import CHAMPION_FILE, Pointer, write_pointer
 from creditrisk.service.record import Off
 from creditrisk.service.refresh import Refresh
+from creditrisk.service.report import REPORT_FILE, Listed, Report, write_report
 from creditrisk.service.service import Service
 from creditrisk.service.settings import ServiceSettings
 
@@ -92,6 +95,33 @@ def test_a_damaged_pointer_is_said(service: Service, refresh: Refresh, lender: L
     asyncio.run(refresh._champion())
     assert version(service) == "1"
     assert "champion.json: cannot be read" in service.alerts["swap"]
+
+
+def test_a_folder_that_another_portfolios_service_holds_is_said(service: Service, refresh: Refresh) -> None:
+    report = Report("other", True, "2024-01-01", time.time(), 1)
+    write_report(service.settings.state / REPORT_FILE, report)
+    refresh.first()
+    assert "for portfolio 'other'; set CREDITRISK_SERVICE_STATE" in service.trouble
+    assert refresh.report is None
+
+
+def test_a_report_of_long_ago_says_nothing_of_today(service: Service, refresh: Refresh) -> None:
+    write_report(service.settings.state / REPORT_FILE, Report("small", True, "2024-01-01", 0.0, 1))
+    refresh.first()
+    assert not refresh.registry()["reachable"]
+
+
+def test_gates_and_age_of_the_model_that_answers_come_from_the_report(
+    service: Service, refresh: Refresh, lender: Lender
+) -> None:
+    state = service.settings.state
+    point(state, lender, "fair", "1")
+    digest, made = lender.manifest("fair").digest, "2024-05-01T00:00:00+00:00"
+    listed = Listed("1", ("champion",), digest, "scorecard", made, "promoted", "good", {"AUC": 0.7})
+    write_report(state / REPORT_FILE, Report("small", True, made, time.time(), 1, versions=(listed,)))
+    refresh.first()
+    assert service.evidence == {"readiness": "promoted", "reason": "good", "gates": {"AUC": 0.7}}
+    assert service.model_made == dt.datetime.fromisoformat(made).timestamp()
 
 
 def test_a_worker_imports_no_registry() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from bank import MLFLOWS_OWN, SMALL, copy_bank, make_narrow, make_servable
+from bank import MLFLOWS_OWN, SMALL, copy_bank, make_narrow, make_servable, mlflow_server
 from lender import Lender
 
 from creditrisk.model.bundle import verify
@@ -197,3 +197,27 @@ def test_another_portfolios_pointer_is_nothing_to_go_by(bank: Project, tmp_path:
     watch_of(bank, state).look()
     assert pointer_in(state).portfolio == "small"
     assert Follower(bank, ServiceSettings(state=state), "other", CHAMPION_FILE).pointer() is None
+
+
+@pytest.mark.slow
+def test_a_tracking_server_that_is_stopped_is_said_and_the_copy_stays(
+    bank: Project, migrated: Path, lender: Lender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(bank.experiments)
+    bank.experiments.mkdir()
+    (tmp_path / "server").mkdir()
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with mlflow_server(tmp_path / "server", migrated) as (uri, process):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+        register(bank, SMALL, lender.bundle("fair"))
+        assert promote(bank, SMALL, who="test").promoted
+        watch = watch_of(bank, tmp_path / "state")
+        assert watch.look().champion == "1"
+        process.terminate()
+        process.wait(30)
+        report = watch.look()
+    assert not report.reachable
+    assert report.error is not None
+    assert report.error.startswith("tracking store (address left out): no answer.")
+    pointer = pointer_in(tmp_path / "state")
+    assert verify(pointer.folder(tmp_path / "state"), lender.manifest("fair").digest)

@@ -220,6 +220,18 @@ def test_a_rollback_goes_back_one_champion_at_a_time(bank: Project, lender: Lend
         rollback(bank, small)
 
 
+def test_a_rollback_to_a_version_that_is_not_the_former_champion_changes_nothing(
+    bank: Project, lender: Lender, small: Params
+) -> None:
+    with pytest.raises(LedgerError, match=r"Version 1 is not the former champion of .*that is no version"):
+        rollback(bank, small, to="1")
+    register(bank, small, lender.bundle("good"))
+    assert promote(bank, small).promoted
+    with pytest.raises(LedgerError, match=r"Version 2 is not the former champion of .*that is version 1"):
+        rollback(bank, small, to="2")
+    assert len(history(bank, small)) == 2
+
+
 def test_a_rollback_replays_readiness(bank: Project, lender: Lender, small: Params) -> None:
     register(bank, small, lender.bundle("good"))
     promote(bank, small)
