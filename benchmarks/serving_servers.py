@@ -181,6 +181,7 @@ SERVERS: tuple[Server, ...] = (
     Server(
         "mlflow models serve",
         _mlflow,
+        {"PATH": f"{CACHE / 'env-mlflow' / 'bin'}{os.pathsep}{os.environ['PATH']}"},
         path="/invocations",
         bodies=lambda: [{"dataframe_records": [row]} for row in applications()],
         prepare=_prepare_mlflow,
