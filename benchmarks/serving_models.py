@@ -6,13 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import yaml
 from row import DEPTH, TREES, contract, table
 
 from creditrisk.contract import Contract
 from creditrisk.data.characteristics import add_characteristics
-from creditrisk.data.clean import clean_training
+from creditrisk.data.clean import clean_scoring, clean_training
 from creditrisk.data.split import split
 from creditrisk.model.bundle import digest_of
 from creditrisk.params import Params, Split
@@ -27,7 +28,7 @@ BODIES = 300
 
 def bundle(family: str) -> Path:
     """A bundle of a family, trained on the first call."""
-    folder = CACHE / f"bundle-{family}-{digest_of(Path(__file__).with_name('row.py'))[:12]}"
+    folder = CACHE / f"bundle-{family}-{_stamp()}"
     if not (folder / "manifest.json").exists():
         text = yaml.safe_dump(contract().model_dump(mode="json", exclude_unset=True), sort_keys=False)
         portfolio = Contract.from_text(text, "bench.yaml")
@@ -56,11 +57,33 @@ def bodies() -> list[bytes]:
     return [json.dumps({"application": row}, separators=(",", ":")).encode() for row in applications()]
 
 
-def raw_table() -> pl.DataFrame:
-    """Rows that a peer's model is trained on."""
-    return table()
+def booster(inputs: int) -> Path:
+    """LightGBM of as many trees as the champion, in its text format: on the 30 raw fields as numbers, or on all 55."""
+    path = CACHE / f"lightgbm-{inputs}-{_stamp()}.txt"
+    if not path.exists():
+        import lightgbm
+
+        raw = table()
+        x = _numbers(raw)[:, :inputs]
+        params = {"objective": "binary", "num_leaves": 2**DEPTH, "learning_rate": 0.05, "verbose": -1, "num_threads": 1}
+        CACHE.mkdir(parents=True, exist_ok=True)
+        lightgbm.train(params, lightgbm.Dataset(x, raw["y"].to_numpy()), TREES).save_model(path)
+    return path
 
 
-if __name__ == "__main__":
-    for name in ("scorecard", "ebm", "catboost"):
-        print(bundle(name))
+def ready_features() -> list[list[float]]:
+    """What a server gets that works no characteristic out itself: 55 numbers for each application."""
+    return [[0.0 if value != value else value for value in row] for row in _numbers(table(BODIES, seed=1)).tolist()]
+
+
+def _numbers(raw: pl.DataFrame) -> np.ndarray[Any, np.dtype[np.float64]]:
+    portfolio = contract()
+    whole = add_characteristics(clean_scoring(raw.lazy(), portfolio), portfolio).collect()
+    codes = raw.select(pl.col("^c[0-9]$").str.slice(1).cast(pl.Float64))
+    parts = (raw.select(pl.col("^n[0-9]+$")), codes, whole.select(list(portfolio.characteristics)))
+    return np.hstack([part.cast(pl.Float64).fill_null(np.nan).to_numpy() for part in parts])
+
+
+def _stamp() -> str:
+    """What is kept belongs to this portfolio."""
+    return digest_of(Path(__file__).with_name("row.py"))[:12]

@@ -88,6 +88,24 @@ def test_too_many_that_wait_are_not_taken_in(tmp_path: Path) -> None:
     assert len(rows(tmp_path / "log.db")) == 3
 
 
+def test_clients_that_come_back_are_gathered_and_one_that_comes_alone_is_written(tmp_path: Path) -> None:
+    async def turns() -> list[Stored]:
+        log = SqliteLog(tmp_path / "log.db", asyncio.get_running_loop(), 100)
+        results: list[Stored] = []
+        number = 0
+        for clients in (8, 8, 1, 1, 3, 0, 2):
+            arrived = [asyncio.get_running_loop().create_future() for _ in range(clients)]
+            for future in arrived:
+                number += 1
+                assert log.submit(Group([event(number)], None, future.set_result))
+            results += await asyncio.gather(*arrived)
+        await log.close()
+        return results
+
+    assert asyncio.run(turns()) == [None] * 23
+    assert len(rows(tmp_path / "log.db")) == 23
+
+
 def test_the_write_ahead_log_is_synced_at_each_commit(tmp_path: Path) -> None:
     connection = connect(tmp_path / "log.db")
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)

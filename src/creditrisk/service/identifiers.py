@@ -8,7 +8,7 @@ import time
 
 _FORM = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _POOL = 4_096
-_VARIANTS = "89ab"
+_VARIANTS = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 
 class Identifiers:
@@ -17,6 +17,7 @@ class Identifiers:
     def __init__(self) -> None:
         self._pool = ""
         self._at = 0
+        self._millisecond, self._start = -1, ""
 
     def make(self, now_ns: int) -> str:
         """An identifier made at a time given in nanoseconds since 1970."""
@@ -25,9 +26,11 @@ class Identifiers:
             self._pool, at = os.urandom(_POOL).hex(), 0
         self._at = at + 19
         random = self._pool[at : at + 19]
-        time48 = f"{now_ns // 1_000_000:012x}"
-        variant = _VARIANTS[int(random[3], 16) & 3]
-        return f"{time48[:8]}-{time48[8:]}-7{random[:3]}-{variant}{random[4:7]}-{random[7:19]}"
+        if now_ns // 1_000_000 != self._millisecond:
+            self._millisecond = now_ns // 1_000_000
+            time48 = f"{self._millisecond:012x}"
+            self._start = f"{time48[:8]}-{time48[8:]}-7"
+        return f"{self._start}{random[:3]}-{_VARIANTS[random[3]]}{random[4:7]}-{random[7:]}"
 
 
 def lowest(milliseconds: int) -> str:

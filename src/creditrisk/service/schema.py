@@ -15,6 +15,7 @@ from creditrisk.service.problem import FieldError, Problem
 Scalar = bool | int | float | str | None
 Purpose = Literal["decision", "simulation"]
 SHOWN = 80
+_NUMERIC = frozenset((int, float, type(None)))
 
 
 class Request(msgspec.Struct, forbid_unknown_fields=True):
@@ -60,10 +61,11 @@ class Fields:
                         FieldError(name[:SHOWN], None, "unknown", f"{expected}. {hint}" if hint else expected)
                     )
         get = application.get
-        for name in self.numbers:
-            value = get(name)
-            if value.__class__ is str or value.__class__ is bool:
-                errors.append(self._not_a_number(name, value))
+        if not _NUMERIC.issuperset(map(type, map(get, self.numbers))):
+            for name in self.numbers:
+                value = get(name)
+                if type(value) not in _NUMERIC:
+                    errors.append(self._not_a_number(name, value))
         return errors
 
     def _not_a_number(self, name: str, value: Scalar) -> FieldError:
