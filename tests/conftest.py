@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import functools
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from lender import Lender, make_lender
+from postgres import Postgres
 from support import Checkout, copy_project, make_bundle
+
+from creditrisk.paths import Project
 
 
 @pytest.fixture(scope="session")
@@ -43,3 +47,42 @@ def small_bundle_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str],
 def small_bundle(small_bundle_of: Callable[[str], Path]) -> Path:
     """A scorecard of the small lender."""
     return small_bundle_of("scorecard")
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty, fully migrated MLflow store in SQLite."""
+    from creditrisk.tracking.store import make_sqlite, quiet
+
+    quiet()
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    make_sqlite(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def lender(tmp_path_factory: pytest.TempPathFactory) -> Lender:
+    """The small lender's tables and bundles; look, do not change."""
+    return make_lender(tmp_path_factory.mktemp("lender"))
+
+
+@pytest.fixture(scope="session")
+def promoted(tmp_path_factory: pytest.TempPathFactory, migrated: Path, lender: Lender) -> Project:
+    """The small lender with ``fair`` as champion, version 1; look, do not change."""
+    from bank import make_promoted
+
+    return make_promoted(tmp_path_factory.mktemp("promoted"), migrated, lender)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL of our own; who stops it starts it again."""
+    server = Postgres()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def database(postgres: Postgres) -> str:
+    """The address of an empty database in it."""
+    return postgres.fresh()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -179,3 +181,14 @@ def make_bundle(
     params = Params(portfolio="small", model=quick)
     train_bundle(folder, checked, text, params, parts["train"], parts["calibration"], rule, "0" * 64)
     return folder
+
+
+@contextmanager
+def little_space(size: int) -> Iterator[None]:
+    """Files of this process end here, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

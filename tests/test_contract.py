@@ -96,6 +96,7 @@ def test_what_does_not_fit_is_said(changes: dict[str, Any], said: str) -> None:
         ({"ordered": True}, "only a category can be ordered"),
         ({"type": "category"}, "needs its closed list"),
         ({"values": ["a"]}, "values belong to a category"),
+        ({"type": "text", "decimal": ","}, "decimal belongs to a number"),
         ({"rename": "purpose"}, "both have the clean name 'purpose'"),
         ({"type": "text", "min": None, "monotone": "increasing"}, "monotone needs a number"),
         ({"values": {1: "a", "b": "b"}}, "mix text and numbers"),

@@ -30,6 +30,17 @@ def test_one_and_many_get_the_same_points(log_odds: list[float]) -> None:
     assert POLICY.score_vector(np.array(log_odds)).tolist() == [POLICY.score(x) for x in log_odds]
 
 
+@given(st.floats(-20, 20), st.floats(0, 1) | st.sampled_from([0.1, 0.3]))
+def test_the_compiled_policy_says_the_same(log_odds: float, pd: float) -> None:
+    assert POLICY.compiled()(log_odds, pd) == (POLICY.score(log_odds), POLICY.decide(pd))
+
+
+def test_a_changed_copy_of_a_policy_is_compiled_anew() -> None:
+    POLICY.compiled()
+    other = POLICY.model_copy(update={"base_score": 500.0, "approve_below": 0.2})
+    assert other.compiled()(-math.log(50), 0.15) == (500, "approve")
+
+
 @given(st.floats(-20, 20), st.floats(-20, 20))
 def test_more_risk_never_scores_more_points(one: float, other: float) -> None:
     low, high = sorted((one, other))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from creditrisk.commands.context import Context
-from creditrisk.errors import CreditRiskError, nearest
+from creditrisk.errors import CreditRiskError, nearest, os_sentence
 from creditrisk.paths import Project
 
 
@@ -48,6 +48,7 @@ def build_parser() -> Parser:
     score.add_argument("--out", required=True, help="where the answers go: .csv or .parquet")
     score.add_argument("--bundle", metavar="FOLDER", help="a bundle's folder in place of the champion")
     _add_serve(add("serve", "serve:command_serve", "run the scoring service"))
+    _add_records(add)
     _add_keys(add("keys", "keys:command_keys", "make, list and revoke API keys of the scoring service"))
     version = Parser(add_help=False)
     version.add_argument("--version", metavar="N", help="a registered version; the newest where absent")
@@ -94,6 +95,22 @@ def _add_new_portfolio(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace a contract of this name")
 
 
+def _add_records(add: Callable[[str, str, str], Parser]) -> None:
+    records = add("records", "records:command_migrate", "the service's records: tables, erasure, retention")
+    actions = records.add_subparsers(title="actions", metavar="ACTION", required=True)
+    for name, text in {
+        "migrate": "make the tables in PostgreSQL (DATABASE_URL), or bring them to this version's form",
+        "erase": "remove every record of an applicant, here and in PostgreSQL",
+        "prune": "remove what is older than the retention time",
+    }.items():
+        action = actions.add_parser(name, help=text, description=text, parents=[_common(argparse.SUPPRESS)])
+        action.set_defaults(command=f"records:command_{name}")
+        if name == "erase":
+            action.add_argument("--applicant", required=True, metavar="ID", help="the applicant_id of the requests")
+        if name == "prune":
+            action.add_argument("--days", type=int, metavar="N", help="in place of CREDITRISK_SERVICE_RETENTION_DAYS")
+
+
 def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", help="the address to listen on; 127.0.0.1 where absent")
     parser.add_argument("--port", type=int, help="8000 where absent")
@@ -121,9 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except OSError as error:
-        print(
-            f"error: {error.filename or 'a file'}: {error.strerror}; nothing was changed by this step.", file=sys.stderr
-        )
+        print(f"error: {os_sentence(error)}; nothing was changed by this step.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("stopped; what was finished is kept, the rest is made again by the same command.", file=sys.stderr)

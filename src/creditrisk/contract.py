@@ -173,6 +173,8 @@ class Column(Frozen):
     """Raw values that mean missing; an empty one always does."""
     strip: str = ""
     """Characters removed wherever they stand before parsing, such as ``$,%``."""
+    decimal: Literal[".", ","] = "."
+    """A number's decimal mark in texts; where it is the comma, points may part thousands: 1.234,50."""
     min: float | dt.date | None = None
     max: float | dt.date | None = None
     out_of_range: Literal["clip", "missing", "quarantine"] = "quarantine"
@@ -199,6 +201,8 @@ class Column(Frozen):
             raise ValueError(f"values belong to a category or boolean, not to {self.type}")
         if self.type == "boolean" and set(self.values.values()) - {"True", "False", "true", "false"}:
             raise ValueError("a boolean's values map each raw text to true or false")
+        if self.decimal == "," and self.type not in ("number", "integer"):
+            raise ValueError(f"decimal belongs to a number or integer, not to {self.type}")
         if self.ordered and self.type != "category":
             raise ValueError(f"only a category can be ordered, not {self.type}")
         if self.min is not None or self.max is not None:

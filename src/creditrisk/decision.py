@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from collections.abc import Callable
 from typing import Literal, Self
 
 import numpy as np
@@ -85,6 +86,19 @@ class Policy(Frozen):
     def score(self, log_odds: float) -> int:
         """Points for calibrated log-odds of bad; more is safer."""
         return math.floor(self.offset - self.factor * log_odds + 0.5)
+
+    def compiled(self) -> Callable[[float, float], tuple[int, Decision]]:
+        """The way for many single applications: from log-odds and PD to ``score`` and ``decide``.
+
+        The scale is worked out once, here; the policy itself keeps nothing, so a changed copy is a changed policy.
+        """
+        offset, factor, low, high, floor = self.offset, self.factor, self.approve_below, self.decline_from, math.floor
+
+        def decided(log_odds: float, pd: float) -> tuple[int, Decision]:
+            score = floor(offset - factor * log_odds + 0.5)
+            return score, "approve" if pd < low else "decline" if pd >= high else "refer"
+
+        return decided
 
     def score_vector(self, log_odds: NDArray[np.float64]) -> NDArray[np.int64]:
         """Points for many, shape (n,); the same operations as ``score``, so the same points."""

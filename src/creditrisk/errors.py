@@ -50,6 +50,12 @@ class ServiceError(CreditRiskError):
     """The scoring service is set up wrongly or cannot keep its records."""
 
 
+def os_sentence(error: OSError) -> str:
+    """Which file and what is wrong with it; libraries raise errors that name neither."""
+    what = error.strerror or str(error).partition("\n")[0] or type(error).__name__
+    return f"{error.filename or 'a file'}: {what}"
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return `` Did you mean 'x'?`` for the closest known name, or an empty string."""
     match = difflib.get_close_matches(name, [str(k) for k in known], n=1, cutoff=0.5)

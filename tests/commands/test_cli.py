@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import socket
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
 
 from creditrisk.cli import build_parser, main
-from creditrisk.commands.context import set_params
+from creditrisk.commands.context import Context, set_params
 from creditrisk.commands.portfolio import pin
+from creditrisk.commands.registry import command_mlflow
 from creditrisk.contract import Contract
-from creditrisk.errors import ContractError
+from creditrisk.errors import ContractError, TrackingError
+from creditrisk.paths import Project
 
 PARAMS = "# first\nportfolio: simulated   # the current one\ntable: ../a.yaml\nmodel:\n  portfolio: untouched\n"
 CONTRACT = """\
@@ -86,3 +90,20 @@ def test_a_remote_table_cannot_be_pinned(tmp_path: Path) -> None:
     path.write_text(CONTRACT.replace("small.csv", "https://example.org/loans.csv"))
     with pytest.raises(ContractError, match="only a local table can be pinned"):
         pin(path, Contract.from_yaml(path), tmp_path)
+
+
+def test_a_line_to_copy_is_never_broken_and_markup_stays_text(capsys: pytest.CaptureFixture[str]) -> None:
+    command = "uv run main.py score TABLE --out scores.csv --portfolio " + "a_long_name" * 5
+    Context(Project(Path()), as_json=False).show({}, [("note", "[red] :car: " + "word " * 60), ("next", command)])
+    note, following = capsys.readouterr().out.splitlines()
+    assert "[red] :car: word" in note
+    assert following == f"next  {command}"
+
+
+def test_a_port_that_is_taken_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").touch()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(TrackingError, match=rf"127\.0\.0\.1:{port}: another program answers .* --port"):
+            command_mlflow(Context(Project(tmp_path), as_json=False), Namespace(port=port, no_browser=True))

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from support import little_space
 
 from creditrisk.contract import Contract
 from creditrisk.data.clean import clean_scoring, clean_training, write_cleaned
@@ -137,6 +138,20 @@ def test_id_is_made_from_the_content_where_there_is_none() -> None:
     assert set(one["_id"]) == set(again["_id"])
     assert one["_id"][0] == again["_id"][7]
     assert len(one["_id"][0]) == 24
+
+
+def test_an_outcome_that_is_corrected_changes_no_id_and_makes_no_duplicate(tmp_path: Path) -> None:
+    given = contract(id=None)
+    before, *_ = write(loans(), given, tmp_path)
+    after, *_ = write(loans(y=["1" if row == 0 else str(row % 2) for row in range(8)]), given, tmp_path)
+    assert after["_id"].equals(before["_id"])
+    assert after["_target"][0] != before["_target"][0]
+    alike = [loans()["no"][0], *loans()["no"][:7]]
+    same: dict[str, Any] = {name: [loans()[name][0], *loans()[name][:7]] for name in ("amt", "use", "sex", "junk")}
+    raw = loans(no=alike, y=list("01010101"), **same)
+    clean, _, report = write(raw, given, tmp_path)
+    assert report.duplicates == 0
+    assert clean["_id"][0] == clean["_id"][1]
 
 
 def test_several_id_columns_weight_group_and_time(tmp_path: Path) -> None:
@@ -360,6 +375,23 @@ def test_batches_change_nothing() -> None:
 def test_a_folder_that_cannot_be_written_to_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be written"):
         write_cleaned(loans().lazy(), contract(), tmp_path / "no" / "c.parquet", tmp_path / "no" / "q.parquet")
+
+
+def test_a_full_disk_leaves_the_former_tables(tmp_path: Path) -> None:
+    raw = loans().select(pl.all().repeat_by(2_000).explode())
+    (tmp_path / "c.parquet").write_bytes(b"former")
+    with little_space(1_000), pytest.raises(DataError, match=r"cannot be written.*Is the disk full"):
+        write_cleaned(raw.lazy(), contract(duplicates="keep"), tmp_path / "c.parquet", tmp_path / "q.parquet")
+    assert [path.name for path in tmp_path.iterdir()] == ["c.parquet"]
+    assert (tmp_path / "c.parquet").read_bytes() == b"former"
+
+
+@pytest.mark.parametrize("numbers", [True, False])
+def test_rows_alike_in_all_numbers_and_not_in_a_text_are_no_duplicates(numbers: bool) -> None:
+    raw = pl.concat([loans(), loans(), loans(sex=["m"] * 8)]).with_columns(no=pl.int_range(24).cast(pl.String))
+    raw = raw.with_columns(pl.col("y", "amt").cast(pl.Float64)) if numbers else raw
+    expected = 8 + int((loans()["sex"] == "m").sum())
+    assert clean_training(raw.lazy(), contract()).report().duplicates == expected
 
 
 def test_cleaning_streams() -> None:

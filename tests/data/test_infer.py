@@ -474,7 +474,19 @@ def test_broken_lines_are_counted_and_do_not_stop_it(tmp_path: Path) -> None:
     lines = ["amount,kind,bad", *(f"{100 + 7 * row % 900},{'ab'[row % 2]},{int(row % 5 == 0)}" for row in range(200))]
     lines.insert(50, "1,2,3,4,5")
     path.write_text("\n".join(lines) + "\n")
-    assert any("1 broken line" in note for note in infer(path, "bad").notes)
+    (note,) = (note for note in infer(path, "bad").notes if "broken" in note)
+    assert "1 broken line goes to quarantine; row 50: expected 3 fields as in the header, found 5 (line 51)" in note
+    assert "'1,2,3,4,5'" in note
+
+
+def test_a_quotation_mark_that_nobody_closed_is_named_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "quote.csv"
+    lines = ["amount,kind,bad", *(f'{100 + 7 * row % 900},"{"ab"[row % 2]}",{int(row % 5 == 0)}' for row in range(200))]
+    lines[120] = lines[120].replace('",', ",")
+    path.write_text("\n".join(lines) + "\n")
+    (note,) = (note for note in infer(path, "bad").notes if "broken" in note)
+    assert "line 121" in note
+    assert "quotation marks" in note
 
 
 def test_the_path_is_relative_to_the_project_where_the_table_lies_in_it(tmp_path: Path) -> None:
@@ -512,3 +524,46 @@ def test_any_table_gives_a_contract_that_reads_it(tmp_path: Path, data: st.DataO
     made = inputs_frame(add_characteristics(cleaned.marked, contract), contract).collect()
     assert made.height == rows
     assert cleaned.quarantine.collect().height <= 0.01 * rows * (len(names) + 1)
+
+
+def test_decimal_commas_are_read_and_points_part_thousands(tmp_path: Path) -> None:
+    random = np.random.default_rng(4)
+    rows = 400
+    income, bad = random.lognormal(8, 0.6, rows).round(2), random.random(rows) < 0.25
+    amount = random.integers(200, 90_000, rows)
+    recovered = np.where(bad, random.uniform(10, 5_000, rows), 0.0)
+
+    def german(value: float, places: int) -> str:
+        return f"{value:,.{places}f}".translate(str.maketrans(",.", ".,"))
+
+    lines = ["Einkommen;Betrag;Erlös;Quote;Ausfall"]
+    for row in range(rows):
+        money = f"{german(income[row], 2)};{german(amount[row], 0)};{german(recovered[row], 2)} €"
+        lines.append(f"{money};{0.001 * (row % 89 + 1):.3f};{'ja' if bad[row] else 'nein'}")
+    path = tmp_path / "kredite.csv"
+    path.write_text("\n".join(lines) + "\n", encoding="cp1252")
+    inferred = infer(path, "Ausfall", bad="ja")
+    contract, report, inputs = used(inferred, path)
+    assert contract.columns["Einkommen"].decimal == contract.columns["Betrag"].decimal == ","
+    assert contract.columns["Quote"].decimal == "."
+    assert contract.columns["Erlös"].role == "ignore"
+    assert "suspected leakage" in contract.columns["Erlös"].note
+    assert report.rows_quarantined == 0
+    assert inputs["Einkommen"].to_list() == income.tolist()
+    assert inputs["Betrag"].to_list() == amount.tolist()
+
+
+def test_a_table_without_decimal_commas_keeps_its_points(write: Write) -> None:
+    thousands = ["1,234", "12,500", "1,000,000", "999"] * 100
+    table = loans().with_columns(pl.Series("rate", [f"{1 + row % 97}.125" for row in range(400)]))
+    inferred = infer(write(table.with_columns(pl.Series("balance", thousands))), "outcome")
+    assert "decimal:" not in inferred.text
+
+
+def test_money_with_signs_that_tells_the_outcome_is_leakage(write: Write) -> None:
+    table = loans()
+    fee = [f"${row + 1}.50" if bad == "default" else "$0.00" for row, bad in enumerate(table["outcome"])]
+    path = write(table.with_columns(pl.Series("surcharge", fee)))
+    contract = Contract.from_text(infer(path, "outcome").text, "x")
+    assert contract.columns["surcharge"].role == "ignore"
+    assert "suspected leakage" in contract.columns["surcharge"].note

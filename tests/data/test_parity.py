@@ -61,6 +61,7 @@ NUMERIC = [
     "5e-324",
     "0.1",
 ]
+NUMERIC += ["1.234,5", "1.234", "12.34", "0.123", "0,5", ",5", "5,", ",", "1,e5", "1.234.567,0", "-1.000,25", "1,2,3"]
 NUMERIC += [
     "123456789012345678901234567890",
     "9007199254740993",
@@ -147,6 +148,7 @@ class Draw:
         column: dict[str, Any] = {"type": kind, "required": self.maybe(True, False, 0.2)}
         column["missing"] = self.pick([[], [], [96, 98], ["n/a", 1], ["0"], ["2024-02-29", ""], [True]])
         column["strip"] = self.pick(["", "", "$,", "%", "a"])
+        column["decimal"] = self.pick([".", ".", ","]) if column["type"] in ("number", "integer") else "."
         if kind in ("number", "integer", "date"):
             bounds = sorted(self.pick([-5.0, 0.0, 0.5, 2.0, 100.0]) for _ in range(2))
             if kind == "date":

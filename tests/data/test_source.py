@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import gzip
 import io
-import resource
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
+from support import little_space
 
 from creditrisk.contract import Contract, Format
 from creditrisk.data.local import inspect
@@ -195,17 +193,6 @@ def test_what_cannot_be_read_is_a_sentence_and_leaves_nothing(
 def test_a_folder_is_no_table(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="a folder; expected the file of a table"):
         inspect(tmp_path, Format())
-
-
-@contextmanager
-def little_space(size: int) -> Iterator[None]:
-    """Files of this process end here, as on a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("source", [{"url": "t.csv"}, {"simulated": {"rows": 3_000}}])

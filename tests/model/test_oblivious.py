@@ -20,7 +20,7 @@ from creditrisk.contract import Input
 from creditrisk.errors import ModelError
 from creditrisk.model.categories import Statistics, Vocabulary
 from creditrisk.model.family import load_model
-from creditrisk.model.forest import Forest, as_float64_threshold
+from creditrisk.model.forest import MAX_DEPTH, Forest, as_float64_threshold
 from creditrisk.model.oblivious import CHUNK_ROWS, ObliviousModel
 
 TREES, DEPTH = 12, 4
@@ -142,6 +142,18 @@ def test_one_row_and_a_table_agree_to_the_last_bit(
 
 MODEL = make_model(3)
 ROW = MODEL.row()
+
+
+@pytest.mark.parametrize("depth", [1, 6, MAX_DEPTH])
+def test_trees_of_any_depth_and_a_category_without_splits(depth: int) -> None:
+    random = np.random.default_rng(depth)
+    shape = (7, 1 << depth)
+    slot, threshold = random.choice([0, 2], size=(7, depth)), random.normal(size=(7, depth))
+    forest = Forest(slot, threshold, random.normal(size=shape), random.uniform(0.5, 9.0, size=shape), -0.5)
+    model, table = ObliviousModel(INPUTS, forest, ()), make_table(40)
+    margins, contributions = model.explain(table)
+    for number, row in enumerate(table.iter_rows()):
+        assert model.row()(row) == (margins[number], contributions[number].tolist())
 
 
 def test_a_row_in_any_chunk_is_the_row_alone() -> None:

@@ -86,6 +86,18 @@ def test_ties_go_by_the_inputs_order() -> None:
     assert names == ["age", "home", "income", "dti"]
 
 
+@settings(deadline=None)
+@given(st.lists(st.sampled_from([-1.0, -0.0, 0.0, 0.1, 0.2, 0.3]) | st.floats(-3, 3), min_size=9, max_size=9))
+def test_parts_and_places_are_those_of_a_stable_sort(parts: list[float]) -> None:
+    row = [1.0] * 5 + ["own", "x", "none", "cook"]
+    order = sorted((at for at, part in enumerate(parts) if part > 0), key=lambda at: -parts[at])
+    for limit in (3, 4, 9):
+        found = compile_reasons(INPUTS, MEDIANS, limit)(row, parts)
+        assert [(r.characteristic, r.contribution) for r in found] == [
+            (INPUTS[at].name, parts[at]) for at in order[:limit]
+        ]
+
+
 number = st.none() | st.floats(-1e15, 1e15) | st.sampled_from([*MEDIANS.values(), 0.0, -0.0, 1e308])
 category = st.none() | st.sampled_from(["own", "rent", "none", "some", "much", "cook", ""])
 rows_and_parts = st.lists(

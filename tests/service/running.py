@@ -28,6 +28,7 @@ class Running:
     state: Path
     process: subprocess.Popen[bytes]
     output: Path
+    asgi: bool = False
 
     @property
     def port(self) -> int:
@@ -51,17 +52,23 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def serving(
-    state: Path, *arguments: str, root: Path = ROOT, ready: bool = True, **environment: str
+    state: Path, *arguments: str, root: Path = ROOT, ready: bool = True, asgi: bool = False, **environment: str
 ) -> Iterator[Running]:
-    """Run ``main.py serve`` until the block ends; with ``ready``, wait until it has a model."""
+    """Run ``main.py serve`` until the block ends; with ``ready``, wait until it has a model.
+
+    With ``asgi``, plain uvicorn runs the application, as any other server would.
+    """
     port = free_port()
     state.mkdir(parents=True, exist_ok=True)
     output = state / f"server-{port}.out"
     command = [sys.executable, str(root / "main.py"), "serve", "--port", str(port), *arguments]
+    if asgi:
+        command = [sys.executable, "-m", "uvicorn", "--app-dir", str(root / "6.production"), "app:app"]
+        command += ["--port", str(port), "--log-level", "warning", *arguments]
     given = os.environ | {"CREDITRISK_SERVICE_STATE": str(state), "CREDITRISK_ROOT": str(root)} | environment
     with output.open("wb") as file:
         process = subprocess.Popen(command, env=given, stdout=file, stderr=subprocess.STDOUT)
-        running = Running(f"http://127.0.0.1:{port}", state, process, output)
+        running = Running(f"http://127.0.0.1:{port}", state, process, output, asgi)
         try:
             _wait(running, "/health/ready" if ready else "/health/live")
             yield running

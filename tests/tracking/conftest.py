@@ -4,31 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from lender import Lender, make_lender
+from bank import MLFLOWS_OWN, SMALL, copy_bank
 
 from creditrisk.params import Params
 from creditrisk.paths import Project
-from creditrisk.tracking.promotion import promote
-from creditrisk.tracking.register import register
-from creditrisk.tracking.store import QUIET, make_sqlite, quiet
-
-PLACES = {
-    "experiments": ["artifact_location"],
-    "runs": ["artifact_uri"],
-    "logged_models": ["artifact_location"],
-    "model_versions": ["source", "storage_location"],
-}
-"""Where MLflow's store keeps addresses of files."""
-MLFLOWS_OWN = (
-    "ignore:The ``noload`` loader strategy is deprecated:sqlalchemy.exc.SADeprecationWarning",
-    "ignore:Operation with range is deprecated:pandas.errors.Pandas4Warning",
-)
-"""Warnings about MLflow's code, not ours."""
+from creditrisk.tracking.store import QUIET
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -37,15 +21,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if Path(__file__).parent in item.path.parents:
             for each in MLFLOWS_OWN:
                 item.add_marker(pytest.mark.filterwarnings(each))
-
-
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty, fully migrated SQLite store."""
-    quiet()
-    path = tmp_path_factory.mktemp("store") / "mlflow.db"
-    make_sqlite(path)
-    return path
 
 
 @pytest.fixture(autouse=True)
@@ -83,41 +58,13 @@ def params() -> Params:
     return Params()
 
 
-@pytest.fixture(scope="session")
-def lender(tmp_path_factory: pytest.TempPathFactory) -> Lender:
-    """The small lender; look, do not change."""
-    return make_lender(tmp_path_factory.mktemp("lender"))
-
-
-SMALL = Params.model_validate({"portfolio": "small", "evaluation": {"bootstrap": 50}})
-
-
 @pytest.fixture
 def small() -> Params:
     """Params of the small lender."""
     return SMALL
 
 
-@pytest.fixture(scope="session")
-def promoted(tmp_path_factory: pytest.TempPathFactory, migrated: Path, lender: Lender) -> Project:
-    """The small lender with ``fair`` as champion, version 1; look, do not change."""
-    project = Project(tmp_path_factory.mktemp("promoted"))
-    project.experiments.mkdir()
-    shutil.copy(migrated, project.experiments / "mlflow.db")
-    lender.tables(project)
-    register(project, SMALL, lender.bundle("fair"))
-    assert promote(project, SMALL, who="test").promoted
-    return project
-
-
 @pytest.fixture
 def bank(bare: Project, promoted: Project) -> Project:
     """A copy of the small lender and its champion, to do anything with."""
-    shutil.copytree(promoted.root, bare.root, dirs_exist_ok=True)
-    with sqlite3.connect(bare.experiments / "mlflow.db") as store:
-        for table, columns in PLACES.items():
-            for column in columns:
-                places = (str(promoted.root), str(bare.root))
-                store.execute(f"UPDATE {table} SET {column} = replace({column}, ?, ?)", places)
-    store.close()
-    return bare
+    return copy_bank(promoted, bare.root)

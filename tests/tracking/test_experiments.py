@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 import time
@@ -10,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from creditrisk.errors import TrackingError
 from creditrisk.params import Params
@@ -149,3 +151,44 @@ def test_something_else_that_answers_there_is_said_so(
         monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
         with pytest.raises(TrackingError, match="404"):
             preflight(bare, params)
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("postgresql://lender:secret@127.0.0.1:1/mlflow", "no answer. Is the server running"),
+        ("postgresql+psycopg://lender:secret@127.0.0.1:1/mlflow", "no answer. Is the server running"),
+    ],
+)
+def test_a_database_that_does_not_answer_is_said_so_at_once(
+    address: str, said: str, bare: Project, params: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("psycopg")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    monkeypatch.setattr("mlflow.store.tracking.sqlalchemy_store.SqlAlchemyStore", None)  # MLflow would try for minutes
+    with pytest.raises(TrackingError, match=said) as caught:
+        preflight(bare, params)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.slow
+def test_a_database_that_refuses_us_is_said_so(
+    database: str, bare: Project, params: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", database)
+    preflight(bare, params)
+    engine = sa.create_engine(database.replace("postgresql:", "postgresql+psycopg:"), poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        for right in ("CREATE ROLE reader LOGIN", "GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader"):
+            connection.execute(sa.text(right))
+    for address, said in {
+        database.replace(
+            "lender@", "reader@"
+        ): r"may not be written to with this account \(permission denied for table",
+        database.replace("lender@", "nobody@"): 'refused us: role "nobody" does not exist',
+        re.sub(r"/test_\w+", "/absent", database): 'refused us: database "absent" does not exist',
+    }.items():
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        with pytest.raises(TrackingError, match=said) as caught:
+            preflight(bare, params)
+        assert "SQL:" not in str(caught.value)

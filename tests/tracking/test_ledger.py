@@ -1,13 +1,7 @@
 from __future__ import annotations
 
-import os
-import shutil
 import sqlite3
-import subprocess
 import threading
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -139,39 +133,15 @@ def test_a_database_that_does_not_answer_is_said_so_without_its_password(
     assert "secret" not in str(caught.value)
 
 
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL of our own, on a socket in a folder of the test; skipped where there is none."""
-    pytest.importorskip("psycopg")
-    found = shutil.which("pg_ctl") or next((str(p) for p in Path("/usr/lib/postgresql").glob("*/bin/pg_ctl")), None)
-    if found is None:
-        pytest.skip("PostgreSQL is not installed here")
-    programs, folder = Path(found).resolve().parent, tmp_path_factory.mktemp("pg")
-    for each in (folder, *folder.parents):  # PostgreSQL refuses to run as root, so another account must get in
-        if os.geteuid() == 0 and each.owner() == "root" and each != Path("/"):
-            each.chmod(each.stat().st_mode | 0o011)
-    account: dict[str, Any] = {}
-    if os.geteuid() == 0:
-        account = {"user": "postgres", "cwd": "/"}
-        shutil.chown(folder, "postgres")
-    data = folder / "data"
-    options = f"-c listen_addresses='' -k {folder} -c fsync=off"
-    subprocess.run([programs / "initdb", "-D", data, "-U", "lender", "-A", "trust"], check=True, stdout=-3, **account)
-    control = [str(programs / "pg_ctl"), "-D", str(data), "-w"]
-    subprocess.run([*control, "-o", options, "-l", str(folder / "log"), "start"], check=True, stdout=-3, **account)
-    yield f"postgresql://lender@/postgres?host={folder}"
-    subprocess.run([*control, "-m", "immediate", "stop"], check=True, stdout=-3, **account)
-
-
 @pytest.mark.slow
-def test_the_same_holds_on_postgresql(postgres: str, bare: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LEDGER_URL", postgres)
+def test_the_same_holds_on_postgresql(database: str, bare: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEDGER_URL", database)
     ledger = Ledger.open(bare)
     won, lost = _race(Ledger.open(bare), 6)
     assert (len(won), len(lost)) == (1, 5)
     second = write(ledger, "9", ledger.rows("c")[0].hash)
     assert ledger.rows("c")[-1] == second
-    engine = sa.create_engine(postgres.replace("postgresql:", "postgresql+psycopg:"), poolclass=sa.NullPool)
+    engine = sa.create_engine(database.replace("postgresql:", "postgresql+psycopg:"), poolclass=sa.NullPool)
     for statement in ("UPDATE ledger SET who = 'x'", "DELETE FROM ledger", "TRUNCATE ledger"):
         with pytest.raises(sa.exc.DBAPIError, match="append-only"), engine.begin() as connection:
             connection.execute(sa.text(statement))

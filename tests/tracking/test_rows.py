@@ -30,6 +30,21 @@ def test_the_raw_rows_are_those_of_the_test_part(bare: Project, lender: Lender, 
     assert found.attributes.columns == ["age"]
 
 
+def test_broken_lines_of_the_source_move_no_row(bare: Project, lender: Lender, contract: Contract) -> None:
+    lender.tables(bare)
+    before = judged_rows(bare, "small", contract)
+    folder = bare.tables("small")
+    # the source had three more lines, which no row of the raw table stands for
+    broken = pl.DataFrame({"row": [2, 900, 901], "column": "", "value": "?", "rule": "broken", "expected": "fields"})
+    broken.write_parquet(folder / "raw" / "broken.parquet")
+    shift = pl.col(ROW) + (pl.col(ROW) >= 2) + 2 * (pl.col(ROW) >= 899)
+    test = pl.read_parquet(folder / "split" / "test.parquet").with_columns(shift.cast(pl.Int64))
+    test.write_parquet(folder / "split" / "test.parquet")
+    after = judged_rows(bare, "small", contract)
+    assert after.raw.equals(before.raw)
+    assert after.y.tolist() == before.y.tolist()
+
+
 def test_without_tables_it_is_said_what_to_do(bare: Project, contract: Contract) -> None:
     with pytest.raises(DataError, match=r"test\.parquet: missing, .* Run main\.py run first"):
         judged_rows(bare, "small", contract)
@@ -53,6 +68,18 @@ def test_many_rows_are_thinned_evenly(
     stride = -(-len(everything.y) // 400)
     assert len(found.y) <= 400
     assert found.raw.equals(everything.raw.gather_every(stride))
+
+
+def test_rows_of_a_contract_that_protects_nothing_can_be_taken(
+    bare: Project, lender: Lender, contract: Contract
+) -> None:
+    lender.tables(bare)
+    age = contract.columns["age"].model_copy(update={"role": "ignore"})
+    bare_contract = contract.model_copy(update={"columns": contract.columns | {"age": age}})
+    found = judged_rows(bare, "small", bare_contract)
+    assert found.attributes.width == 0
+    some = found.take(np.arange(len(found.y)) % 2 == 0)
+    assert some.raw.height == len(some.y) == -(-len(found.y) // 2)
 
 
 def everything(lender: Lender) -> judged.JudgedRows:

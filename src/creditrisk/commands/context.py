@@ -7,15 +7,19 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from creditrisk.contract import Contract
 from creditrisk.errors import ContractError, nearest
 from creditrisk.params import Params
 from creditrisk.paths import Project
+
+NEXT = "next"
+"""The line of a result that says what to type."""
 
 
 @dataclass(frozen=True)
@@ -52,15 +56,19 @@ class Context:
         """A portfolio's contract."""
         return Contract.load(self.contract_path(portfolio))
 
-    def show(self, value: dict[str, Any], lines: list[tuple[str, str]] | None = None, title: str = "") -> None:
+    def show(self, value: dict[str, Any], lines: list[tuple[str, str]] | None = None) -> None:
         """Print a result: JSON for a machine, a small table for a person."""
         if self.as_json:
             print(json.dumps(value, indent=2, default=str))
             return
-        table = Table(show_header=False, title=title or None, title_justify="left", box=None, padding=(0, 2, 0, 0))
-        for name, text in lines or [(str(k).replace("_", " "), str(v)) for k, v in value.items()]:
-            table.add_row(f"[bold]{name}[/bold]", text)
-        Console(highlight=False, soft_wrap=not sys.stdout.isatty()).print(table)
+        rows = lines or [(str(k).replace("_", " "), str(v)) for k, v in value.items()]
+        console = Console(highlight=False, soft_wrap=True)
+        indent = max(len(name) for name, _ in rows) + 2
+        for name, text in rows:
+            # What is to be copied, and what goes to a file, stays in one line.
+            whole = name == NEXT or not console.is_terminal
+            for place, part in enumerate([text] if whole else wrap(text, max(40, console.width - indent)) or [""]):
+                console.print(Text((name if place == 0 else "").ljust(indent), "bold").append(part, "not bold"))
 
     def say(self, text: str) -> None:
         """Tell a person what is going on; a machine that reads JSON gets it on standard error."""

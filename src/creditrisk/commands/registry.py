@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import socket
 import subprocess
 import sys
 import threading
@@ -161,15 +162,26 @@ def command_mlflow(context: Context, arguments: Namespace) -> None:
         return
     if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file():
         raise TrackingError(f"{uri}: nothing was tracked yet; type main.py run first.")
+    if _answers(arguments.port):
+        raise TrackingError(f"{page}: another program answers there already; name another port with --port.")
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, "--host", "127.0.0.1"]
     if root := artifact_root(context.project):
         command += ["--default-artifact-root", root]
-    context.say(f"{page}  (stop it with Ctrl+C)")
+    context.say(f"{page}  (a moment until it answers; stop it with Ctrl+C)")
     if not arguments.no_browser:
-        threading.Thread(target=_open, args=(page,), daemon=True).start()
-    subprocess.run([*command, "--port", str(arguments.port)], check=False)
+        threading.Thread(target=_open, args=(page, arguments.port), daemon=True).start()
+    done = subprocess.run([*command, "--port", str(arguments.port), "--workers", "1"], check=False)
+    if done.returncode > 0:
+        raise TrackingError(f"{page}: MLflow's page ended with exit code {done.returncode}; its output stands above.")
 
 
-def _open(page: str) -> None:
-    time.sleep(4)  # the server needs this long to answer
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1.0)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _open(page: str, port: int) -> None:
+    while not _answers(port):  # half a minute on a busy machine; a daemon thread ends with the server
+        time.sleep(0.5)
     webbrowser.open(page)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from creditrisk.commands.context import Context
+from creditrisk.commands.context import NEXT, Context
 from creditrisk.commands.portfolio import use
 from creditrisk.errors import DataError
 from creditrisk.params import Params
@@ -38,7 +38,7 @@ def command_run(context: Context, arguments: Namespace) -> None:
     version = ensure_registered(context, params)
     outcome = promote(context.project, params, version=version, who="main.py run")
     summary = summarise(context.project, params, outcome.to_json())
-    context.show(summary | {"seconds": round(time.monotonic() - started, 1)}, lines(summary), "")
+    context.show(summary | {"seconds": round(time.monotonic() - started, 1)}, lines(summary))
 
 
 def reproduce(context: Context) -> None:
@@ -159,14 +159,13 @@ def lines(summary: dict[str, Any]) -> list[tuple[str, str]]:
     ]
     if "oracle_auc" in metrics:
         shown.append(("oracle AUC", f"{metrics['oracle_auc']:.4f}  (the simulation's true PD on the same rows)"))
+    score = f"uv run main.py score TABLE --out scores.csv --portfolio {summary['portfolio']}"
+    without = "look at the report, then change the contract or params.yaml, and uv run main.py"
     return [
         *shown,
         ("version", promotion["summary"]),
         ("report", summary["report"]),
-        (
-            "next",
-            f"uv run main.py score TABLE --out scores.csv --portfolio {summary['portfolio']}",
-        ),
+        (NEXT, score if promotion["champion"] else without),
     ]
 
 

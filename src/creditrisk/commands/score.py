@@ -13,7 +13,7 @@ import polars as pl
 from creditrisk.commands.context import Context
 from creditrisk.data.delimited import BROKEN
 from creditrisk.data.source import scan
-from creditrisk.errors import DataError
+from creditrisk.errors import DataError, os_sentence
 from creditrisk.model.scorer import Scorer
 from creditrisk.progress import Bar, bar
 
@@ -67,6 +67,8 @@ def score_file(scorer: Scorer, table: Path, out: Path) -> Counter[str]:
             frames = _answers(scorer, raw, verdicts, shown)
             _write(frames, draft, out.suffix)
         draft.replace(out)
+    except OSError as error:
+        raise DataError(f"scoring {table} to {out}: {os_sentence(error)}. Nothing was written.") from None
     finally:
         draft.unlink(missing_ok=True)
     if not verdicts:

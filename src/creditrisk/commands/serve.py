@@ -12,8 +12,14 @@ from creditrisk.commands.context import Context
 from creditrisk.errors import ServiceError
 from creditrisk.service.exposure import check_keys
 from creditrisk.service.keys import KeyStore
+from creditrisk.service.records.database import plain_url
 from creditrisk.service.settings import ServiceSettings
 from creditrisk.settings import explain
+
+GRACE_SECONDS = 30
+"""How long a stop waits for clients that do not take their answers."""
+
+SPARE_FILES = 256
 
 
 def command_serve(context: Context, arguments: Namespace) -> None:
@@ -28,6 +34,9 @@ def command_serve(context: Context, arguments: Namespace) -> None:
     environment = dict(os.environ)
     base = ServiceSettings.from_environment(context.project, environment)
     settings = _checked(base.model_dump() | given)
+    _allow_files(settings.max_connections)
+    if settings.audit == "postgres":
+        plain_url(settings.database_url)
     check_keys(settings, KeyStore(settings.state / "keys.json").usable())
     os.environ |= settings.to_environment() | {"CREDITRISK_ROOT": str(context.project.root)}
     uvicorn.run(
@@ -44,7 +53,19 @@ def command_serve(context: Context, arguments: Namespace) -> None:
         date_header=False,
         access_log=False,
         log_level="warning",
+        timeout_graceful_shutdown=GRACE_SECONDS,
     )
+
+
+def _allow_files(connections: int) -> None:
+    """Let each worker have as many files open as it may have connections."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + SPARE_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _checked(values: dict[str, Any]) -> ServiceSettings:

@@ -24,6 +24,7 @@ from creditrisk.data.rules import (
     UNPARSEABLE,
     WHOLE_LIMIT,
     Rule,
+    pointed,
 )
 from creditrisk.expression.scalar import SPACE, lower, upper
 
@@ -122,7 +123,7 @@ def _number(text: str) -> float | None:
 
 def _cell_number(rule: Rule) -> Cell:
     read, missing, in_range = _reader(rule), rule.missing_numbers, _range(rule)
-    whole = rule.type == "integer"
+    whole, comma = rule.type == "integer", rule.comma
 
     def clean(value: Any) -> tuple[Clean, int]:
         kind = type(value)
@@ -131,7 +132,7 @@ def _cell_number(rule: Rule) -> Cell:
             text = read(value)
             if text is None:
                 return _MISSING
-            number = _number(text)
+            number = _number(pointed(text) if comma else text)
             if number is None:
                 return None, UNPARSEABLE
         elif kind is float:

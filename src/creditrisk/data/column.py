@@ -9,6 +9,7 @@ import polars as pl
 
 from creditrisk.data.rules import (
     CLIPPED,
+    COMMA_NUMBER,
     FAULT,
     MISSING,
     NOT_WHOLE,
@@ -21,6 +22,7 @@ from creditrisk.data.rules import (
     Rule,
 )
 from creditrisk.errors import DataError
+from creditrisk.expression.distinct import by_distinct
 from creditrisk.expression.polars import DTYPES, ascii_lower, ascii_upper, let
 from creditrisk.expression.scalar import SPACE
 
@@ -37,6 +39,13 @@ def clean_column(rule: Rule, dtype: pl.DataType) -> pl.Expr:
     Raises:
         DataError: the raw column is of a type that no rule reads, such as a list.
     """
+    result = _cell(rule, dtype)
+    if dtype != pl.String or (rule.type == "text" and rule.column.case == "keep" and not rule.column.strip):
+        return result  # trimming alone is quicker than numbering
+    return by_distinct(rule.raw, result, pl.Struct({"value": DTYPES[rule.column.kind], "code": pl.UInt8}))
+
+
+def _cell(rule: Rule, dtype: pl.DataType) -> pl.Expr:
     raw = pl.col(rule.raw)
     if rule.type in ("number", "integer"):
         steps, found, code = _number(rule, raw, dtype)
@@ -112,11 +121,17 @@ def _as_number(text: pl.Expr) -> pl.Expr:
     return text.cast(pl.Float64, strict=False)
 
 
+def pointed(text: pl.Expr) -> pl.Expr:
+    """Numbers with a decimal comma as ones with a decimal point, null for anything else; as ``data.rules.pointed``."""
+    plain = text.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
+    return pl.when(text.str.contains(f"^(?:{COMMA_NUMBER})$")).then(plain)
+
+
 def _no_text(rule: Rule, text: pl.Expr) -> list[pl.Expr]:
     """Conditions under which a trimmed text means missing."""
     found = [text.is_null() | (text == ""), *_among(text, rule.missing_texts, pl.String)]
     if rule.missing_numbers:
-        found += _among(_as_number(text), rule.missing_numbers, pl.Float64)
+        found += _among(_as_number(pointed(text) if rule.comma else text), rule.missing_numbers, pl.Float64)
     return found
 
 
@@ -128,7 +143,9 @@ def _number(rule: Rule, raw: pl.Expr, dtype: pl.DataType) -> Steps:
         missing = _any([number.is_null() | number.is_nan(), *_among(number, rule.missing_numbers, pl.Float64)])
     else:
         steps = [{"text": _trimmed(rule, raw, dtype)}]
-        number = pl.lit(None, dtype=pl.Float64) if dtype in (pl.Boolean, pl.Date, pl.Datetime) else _as_number(text)
+        number = _as_number(pointed(text) if rule.comma else text)
+        if dtype in (pl.Boolean, pl.Date, pl.Datetime):
+            number = pl.lit(None, dtype=pl.Float64)
         missing = _any(_no_text(rule, text)) if number is not None else text.is_null()
         if dtype in (pl.Boolean, pl.Date, pl.Datetime):
             missing = text.is_null()

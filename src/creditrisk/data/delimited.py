@@ -148,16 +148,18 @@ class Delimited:
     def _whole(self, data: bytes) -> tuple[int, int]:
         """Where the last record of a block ends, and how many there are; 0, 0 where any of them is odd."""
         text = np.frombuffer(data, np.uint8)
-        ends, marks = np.flatnonzero(text == _NEWLINE), np.flatnonzero(text == self._mark[0])
-        if b'"' in data:
-            quotes = np.flatnonzero(text == _QUOTE)
-            ends, marks = _outside(ends, quotes), _outside(marks, quotes)
-            if not ends.size or not _well_quoted(text, quotes[quotes < ends[-1]], self._mark[0]):
-                return 0, 0
+        places = np.flatnonzero((text == _NEWLINE) | (text == self._mark[0]))
+        quotes = np.flatnonzero(text == _QUOTE) if b'"' in data else None
+        if quotes is not None:
+            places = _outside(places, quotes)
+        which = np.flatnonzero(text[places] == _NEWLINE)
+        ends = places[which]
         if not ends.size or (self._ended and ends[-1] + 1 != text.size):
             return 0, 0
+        if quotes is not None and not _well_quoted(text, quotes[quotes < ends[-1]], self._mark[0]):
+            return 0, 0
         lengths = np.diff(ends, prepend=-1)
-        fields = np.diff(np.searchsorted(marks, ends), prepend=0) + 1
+        fields = np.diff(which, prepend=-1)
         blank = len(self.names) == 1 and lengths.min() <= 2
         if blank or lengths.max() > LONGEST or (fields != len(self.names)).any():
             return 0, 0
@@ -274,8 +276,16 @@ class Delimited:
 
 
 def _outside(places: _Positions, quotes: _Positions) -> _Positions:
-    """Those places that have an even number of quotation marks before them."""
-    kept: _Positions = places[np.searchsorted(quotes, places) % 2 == 0]
+    """Those places that have an even number of quotation marks before them; both rise."""
+    limits = np.searchsorted(places, quotes)
+    opens, closes = limits[0::2], limits[1::2]
+    if opens.size > closes.size:
+        closes = np.append(closes, places.size)
+    full = opens < closes  # quoted fields that hold any of the places
+    step = np.zeros(places.size + 1, dtype=np.int8)
+    step[opens[full]] += 1
+    step[closes[full]] -= 1
+    kept: _Positions = places[np.cumsum(step[:-1], dtype=np.int8) == 0]
     return kept
 
 

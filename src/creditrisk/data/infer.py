@@ -96,25 +96,37 @@ def infer(
     )
     Contract.from_text(text, f"{portfolio}.yaml").check_expressions()
     notes = [f"target {target}: {note}" for note in outcome.notes]
-    if broken:
-        notes.append(f"{broken:,} broken lines will go to quarantine")
+    if broken is not None:
+        notes.append(broken)
     notes += [f"{draft.raw}: {note}" for draft in drafts for note in draft.notes]
     return Inferred(text, portfolio, tuple(notes))
 
 
-def _copied(table: Path, form: Format, copy: Path) -> tuple[pl.LazyFrame, int]:
-    """The whole lines of the table as a Parquet file, which can be scanned often, and how many lines are broken."""
+def _copied(table: Path, form: Format, copy: Path) -> tuple[pl.LazyFrame, str | None]:
+    """The whole lines of the table as a Parquet file, which can be scanned often, and what to say of broken ones."""
     frame = scan(table, form, broken="mark")
     if form.kind == "parquet":
-        return frame.drop(BROKEN, BROKEN_TEXT), 0
+        return frame.drop(BROKEN, BROKEN_TEXT), None
     try:
         frame.sink_parquet(copy, compression="zstd", compression_level=1)
     except pl.exceptions.ComputeError as error:
         cause = error.__cause__ or error
         raise SourceError(f"{table}: cannot be read: {str(cause).splitlines()[0]}") from None
     whole = pl.scan_parquet(copy)
-    broken = whole.select(pl.col(BROKEN).count()).collect().item()
-    return whole.filter(pl.col(BROKEN).is_null()).drop(BROKEN, BROKEN_TEXT), int(broken)
+    return whole.filter(pl.col(BROKEN).is_null()).drop(BROKEN, BROKEN_TEXT), _broken_lines(whole)
+
+
+def _broken_lines(table: pl.LazyFrame) -> str | None:
+    """How many lines are broken, and which is the first."""
+    numbered = table.select(BROKEN, BROKEN_TEXT).with_row_index("row", offset=1).filter(pl.col(BROKEN).is_not_null())
+    found = numbered.select(pl.len().alias("count"), pl.all().first()).collect(engine="streaming").row(0, named=True)
+    if not found["count"]:
+        return None
+    lines = "1 broken line goes" if found["count"] == 1 else f"{found['count']:,} broken lines go"
+    return (
+        f"{lines} to quarantine; row {found['row']:,}: expected {found[BROKEN]}: {found[BROKEN_TEXT][:100]!r}. "
+        "Mend the file where that is not meant"
+    )
 
 
 def _portfolio(table: Path, name: str | None) -> str:

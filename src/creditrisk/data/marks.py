@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from creditrisk.contract import APPLICATION_DATE, GROUP, ID, ROW, TARGET, WEIGHT, Contract
@@ -72,7 +73,7 @@ def state(contract: Contract, columns: list[Rule], duplicates: pl.Series) -> pl.
 
     A row with a fault stays in sight where the population filter cannot tell because of it.
     """
-    faulty = pl.max_horizontal(CODE + rule.name for rule in columns) >= FAULT
+    faulty = _united([pl.col(CODE + rule.name) for rule in columns]) >= FAULT
     chain: Any = pl.when(pl.col(ROW).is_in(duplicates.implode()) if duplicates.len() else pl.lit(False)).then(DUPLICATE)
     chain = chain.when(pl.col(TARGET).is_null()).then(EXCLUDED)
     population = parse_all(contract).population
@@ -84,16 +85,40 @@ def state(contract: Contract, columns: list[Rule], duplicates: pl.Series) -> pl.
     return found
 
 
+def _united(codes: list[pl.Expr]) -> pl.Expr:
+    """All bits of all codes, several times as quick as their maximum: a fault alone has the bit of ``FAULT``."""
+    if len(codes) == 1:
+        return codes[0]
+    half = len(codes) // 2
+    return _united(codes[:half]) | _united(codes[half:])
+
+
 def duplicates(numbered: pl.LazyFrame, dtypes: dict[str, pl.DataType], contract: Contract) -> pl.Series:
     """Numbers of the rows that repeat an earlier one in every column apart from the id's."""
     if contract.duplicates == "keep":
         return pl.Series([], dtype=pl.Int64)
     identifiers = {raw for raw, column in contract.columns.items() if column.role == "id"}
     identifiers |= {contract.raw_names[name] for name in contract.id_columns}
-    content = pl.struct(name for name in dtypes if name not in identifiers)
+    names = [name for name in dtypes if name not in identifiers]
+    first = [name for name in names if dtypes[name].is_numeric() or dtypes[name].is_temporal()]
+    # Rows that differ in a number or a date are told apart by those alone, which is several times as quick.
+    hashes = _hashes(numbered, first or names, seeds=1)
+    suspects = hashes.filter(hashes["0"].is_in(_repeated(hashes["0"]).implode()))[ROW]
+    if suspects.is_empty():
+        return suspects
+    rows = numbered.filter(pl.col(ROW).is_in(suspects.implode()))
     # 128 bits: two different rows out of ten million share them with a probability of about 1e-25.
-    keys = numbered.select(ROW, content.hash(seed=1).alias("a"), content.hash(seed=2).alias("b")).collect(
-        engine="streaming"
-    )
-    alike = keys.filter(pl.col("a").is_duplicated())  # nearly none, so the slower comparison is of few
-    return alike.filter(~pl.struct("a", "b").is_first_distinct())[ROW]
+    alike = _hashes(rows, names, seeds=2)
+    return alike.filter(~pl.struct("0", "1").is_first_distinct())[ROW]
+
+
+def _hashes(rows: pl.LazyFrame, names: list[str], seeds: int) -> pl.DataFrame:
+    content = pl.struct(names)
+    hashes = (content.hash(seed=seed + 1).alias(str(seed)) for seed in range(seeds))
+    return rows.select(ROW, *hashes).collect(engine="streaming")
+
+
+def _repeated(hashes: pl.Series) -> pl.Series:
+    """The hashes that stand there more than once, perhaps several times."""
+    ordered = np.sort(hashes.to_numpy())
+    return pl.Series(ordered[1:][ordered[1:] == ordered[:-1]], dtype=pl.UInt64)

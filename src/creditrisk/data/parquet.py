@@ -1,4 +1,4 @@
-"""Write one Parquet file piece by piece."""
+"""Write one Parquet file, at once or piece by piece."""
 
 from __future__ import annotations
 
@@ -7,6 +7,20 @@ from types import TracebackType
 from typing import Any, Self
 
 import polars as pl
+
+
+def sink_table(table: pl.LazyFrame, path: Path) -> None:
+    """Write a table between two stages: the next one reads all of it, so speed counts and statistics do not.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    try:
+        table.sink_parquet(path, compression="snappy", statistics=False)
+    except pl.exceptions.ComputeError as error:
+        if "os error" in str(error):
+            raise OSError(str(error)) from None
+        raise
 
 
 class ParquetDraft:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from creditrisk.data.column import text_form
+from creditrisk.data.column import pointed, text_form
 from creditrisk.expression.scalar import SPACE
 
 MARKERS = ("na", "n/a", "#n/a", "n.a.", "nan", "null", "?", "-", "--", ".", "\\n", "(null)", "<na>", "#null!", "nat")
@@ -74,6 +74,8 @@ class Table:
     profiles: dict[str, Profile]
     sampled: pl.DataFrame
     """Every k-th row, as it stands in the file."""
+    commas: bool
+    """Whether some column makes sense with decimal commas alone, so that 1.234 elsewhere is above a thousand too."""
 
 
 def text_of_column(name: str, dtype: pl.DataType) -> pl.Expr:
@@ -118,7 +120,24 @@ def profile(frame: pl.LazyFrame) -> Table:
     texts = sampled.select(text_of_column(p.name, p.dtype).alias(p.name) for p in usable)
     for one in usable:
         one.sample = texts[one.name]
-    return Table(frame, rows, profiles, sampled)
+    return Table(frame, rows, profiles, sampled, any(_needs_commas(one) for one in usable))
+
+
+def comma_number(text: pl.Expr) -> pl.Expr:
+    """The number in a text such as ``1.234,50 €``, its comma being the decimal mark; null where it is none."""
+    marks = [mark for mark in _SYMBOLS if mark != ","]
+    return _finite(pointed(text.str.replace_many(marks, [""] * len(marks))))
+
+
+def _needs_commas(one: Profile) -> bool:
+    """Whether all sampled texts are numbers with decimal commas, and some can be nothing else."""
+    if one.typed or one.numbers > 0.999 * one.present:
+        return False
+    texts = one.sample.drop_nulls().to_frame("text")
+    comma, thousands = comma_number(pl.col("text")), stripped_number(pl.col("text"))
+    alone = (comma.is_not_null() & thousands.is_null()).any()
+    found = texts.select(comma.is_not_null().mean().alias("fitting"), alone.alias("alone")).row(0, named=True)
+    return bool(found["alone"]) and found["fitting"] > 0.999
 
 
 def stripped_number(text: pl.Expr) -> pl.Expr:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from creditrisk.contract import TARGET, Contract
@@ -16,6 +17,7 @@ from creditrisk.data.rules import (
     CODES,
     MISSING,
     NOT_WHOLE,
+    OK,
     OUT_OF_RANGE,
     REJECTED,
     REQUIRED,
@@ -24,6 +26,8 @@ from creditrisk.data.rules import (
     Rule,
 )
 from creditrisk.errors import DataError
+
+Counts = npt.NDArray[np.int64]
 
 KEPT, DUPLICATE, EXCLUDED, OUTSIDE, QUARANTINED = range(5)
 """What becomes of a row, in the column ``_state``."""
@@ -85,13 +89,16 @@ class Tally:
     def add(self, batch: pl.DataFrame, faults: pl.DataFrame) -> None:
         """Count one piece of the marked table and its lines of the quarantine."""
         self._states += np.bincount(batch[STATE].to_numpy(), minlength=5)
-        kept = batch.filter(pl.col(STATE) == KEPT)
-        self._bad += float(kept[TARGET].sum())
-        counted = batch.filter(pl.col(STATE).is_in([KEPT, QUARANTINED]))
+        counted = batch.select(STATE, TARGET, TARGET_TEXT, *(CODE + rule.name for rule in self._rules))
+        lost = counted.filter(pl.col(STATE) != KEPT)  # few rows, so what was kept is counted as all but these
+        bad = lost.filter(pl.col(STATE) == QUARANTINED)
+        self._bad += float(batch[TARGET].sum()) - float(lost[TARGET].sum())
         for rule in self._rules:
-            self._codes[rule.name] += np.bincount(counted[CODE + rule.name].to_numpy(), minlength=CODES)
-            self._present[rule.name] += kept.height - kept[rule.name].null_count()
-        excluded = batch.filter(pl.col(STATE) == EXCLUDED)[TARGET_TEXT].fill_null("").value_counts()
+            code = CODE + rule.name
+            kept = _counts(batch[code]) - _counts(lost[code])
+            self._codes[rule.name] += kept + _counts(bad[code])
+            self._present[rule.name] += int(kept[OK] + kept[CLIPPED])
+        excluded = lost.filter(pl.col(STATE) == EXCLUDED)[TARGET_TEXT].fill_null("").value_counts()
         for value, count in excluded.iter_rows():
             if value in self._excluded or len(self._excluded) < MAX_LISTED:
                 self._excluded[value] += count
@@ -183,3 +190,12 @@ class Tally:
                 f"{column}rule {line['rule']}: {count:,} (row {line['row']}: {found}, expected {line['expected']})"
             )
         return "; ".join(said)
+
+
+def _counts(codes: pl.Series) -> Counts:
+    """How often each code stands there; nearly all are ``OK``, which is quicker to pass over than to count."""
+    there = codes.to_numpy()
+    others = there[there != OK]
+    counts: Counts = np.bincount(others, minlength=CODES)
+    counts[OK] = there.size - others.size
+    return counts

@@ -8,7 +8,14 @@ from creditrisk.data import naming
 from creditrisk.data.dates import date_format
 from creditrisk.data.draft import Draft
 from creditrisk.data.leakage import gives_away, is_suspect, single_auc
-from creditrisk.data.profile import Profile, Table, number_of_column, text_of_column
+from creditrisk.data.profile import (
+    Profile,
+    Table,
+    comma_number,
+    number_of_column,
+    stripped_number,
+    text_of_column,
+)
 from creditrisk.data.rules import number_of
 from creditrisk.errors import DataError
 
@@ -81,8 +88,14 @@ def mark_leakage(table: Table, draft: Draft, bad: pl.Series, time: Draft | None)
 
 def _numbers(table: Table, one: Profile, draft: Draft) -> pl.Series:
     """The sampled numbers, null where they mean missing."""
-    values = table.sampled.select(number_of_column(one.name, one.dtype).alias("value"))["value"]
-    missing = [number for text in draft.keys.get("missing", []) if (number := number_of(text)) is not None]
+    text = text_of_column(one.name, one.dtype)
+    number = number_of_column(one.name, one.dtype)
+    if draft.keys.get("decimal") == ",":
+        number = comma_number(text)
+    elif draft.keys.get("strip"):
+        number = stripped_number(text)
+    values = table.sampled.select(number.alias("value"))["value"]
+    missing = [code for item in draft.keys.get("missing", []) if (code := number_of(item)) is not None]
     return values.set(values.is_in(missing), None) if missing else values
 
 

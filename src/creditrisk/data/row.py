@@ -106,7 +106,7 @@ def _quick_number(writer: Writer, rule: Rule, cell: str) -> str:
     """Take a number in range as it is; return the head of the block for all others (``x`` is NaN where unclear)."""
     nan, number = writer.bind(math.nan), writer.bind(float)
     writer.line(f"if v.__class__ is {number}: x = v")
-    kinds = [int] if set(rule.column.strip) & set("0123456789+-.eE") else [int, str]
+    kinds = [int] if rule.comma or set(rule.column.strip) & set("0123456789+-.eE") else [int, str]
     for kind in kinds:
         writer.line(f"elif v.__class__ is {writer.bind(kind)}{' and v' if kind is str else ''}:")
         writer.line(f"    try: x = {number}(v)")

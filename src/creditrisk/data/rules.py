@@ -20,7 +20,7 @@ from creditrisk.expression.scalar import SPACE
 OK, MISSING, CLIPPED, OUT_OF_RANGE, UNKNOWN = 0, 1, 2, 3, 4
 """What became of a value: as it is; null; moved to the limit; null for being beyond it; null for being in no list."""
 FAULT = 8
-"""From here on a code is a fault: the row cannot be used."""
+"""From here on a code is a fault: the row cannot be used. A bit that no other code has."""
 UNPARSEABLE, NOT_WHOLE, BEYOND, REJECTED, REQUIRED = 8, 9, 10, 11, 12
 CODES = 13
 NAMES = {
@@ -40,6 +40,8 @@ SHOWN = 80
 """Characters of a value that messages quote."""
 WHOLE_LIMIT = 2.0**53
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+COMMA_NUMBER = r"[+-]?(?:[1-9][0-9]{0,2}(?:\.[0-9]{3})+|[0-9]*)(?:,[0-9]*)?(?:[eE][+-]?[0-9]+)?"
+"""How a number with a decimal comma is written; a point that parts no thousands is refused, not passed over."""
 _TRUTH = {"true": True, "false": False}
 _USUAL_TRUTH = _TRUTH | {"yes": True, "no": False, "y": True, "n": False, "t": True, "f": False, "1": True, "0": False}
 
@@ -68,6 +70,11 @@ def number_of(text: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
+def pointed(text: str) -> str:
+    """A number with a decimal comma as one with a decimal point; the empty text, which is none, for anything else."""
+    return text.replace(".", "").replace(",", ".") if re.fullmatch(COMMA_NUMBER, text) else ""
+
+
 @dataclass(frozen=True)
 class Rule:
     """One column, ready to be applied. ``required`` is the contract's, or the use's (an id, the time column)."""
@@ -76,6 +83,11 @@ class Rule:
     raw: str
     column: Column
     required: bool
+
+    @property
+    def comma(self) -> bool:
+        """Whether texts have decimal commas."""
+        return self.column.decimal == ","
 
     @property
     def type(self) -> str:

@@ -13,6 +13,7 @@ from creditrisk.data.profile import (
     WORDS,
     Profile,
     Table,
+    comma_number,
     number_of_column,
     stripped_number,
     text_of_column,
@@ -25,6 +26,8 @@ _CODES = frozenset({-1.0, -9.0, -8.0, 96.0, 97.0, 98.0} | _NINES | {-value for v
 
 def as_number(table: Table, one: Profile, draft: Draft) -> bool:
     """Describe a column of numbers; say whether it is one."""
+    if table.commas and _as_comma_number(table, one, draft):
+        return True
     words: list[str] = []
     strip = ""
     if one.numbers < one.present:
@@ -50,9 +53,36 @@ def as_number(table: Table, one: Profile, draft: Draft) -> bool:
         draft.notes.append(f"the texts {', '.join(repr(w) for w in words[:5])} among the numbers count as missing")
     sentinels = [] if strip else _sentinels(table, one, draft)
     list_missing(table, one, draft, [*words, *sentinels])
-    low, high = _limits(table, one, bool(strip))
+    low, high = _limits(one, *_seen(table, one, bool(strip)))
     if low is not None and high is not None:
         draft.keys |= {"min": low, "max": high, "out_of_range": "clip"}
+    return True
+
+
+def _as_comma_number(table: Table, one: Profile, draft: Draft) -> bool:
+    """Describe a column of numbers with decimal commas, in a table that has such; say whether it is one."""
+    if one.typed or not (one.fractions or one.numbers < one.present):
+        return False
+    text, number = pl.col("text"), pl.col("number")
+    table_of = table.frame.select(text_of_column(one.name, one.dtype).alias("text"))
+    both = table_of.with_columns(comma_number(text).alias("number"))
+    figures = both.select(
+        pl.len(), number.count().alias("numbers"), (number == number.floor()).sum().alias("whole"),
+        number.min().alias("low"), number.max().alias("high"),
+    )  # fmt: skip
+    found = figures.collect(engine="streaming").row(0, named=True)
+    if found["numbers"] < MIN_SHARE * one.present:
+        return False
+    one.numbers, one.whole, one.low, one.high = (found[key] for key in ("numbers", "whole", "low", "high"))
+    one.fractions = one.numbers - one.whole
+    draft.type = "number"
+    draft.keys["decimal"] = ","
+    if strip := "".join(mark for mark in "$€£%" if _holds(table, one, mark)):
+        draft.keys["strip"] = strip
+    draft.notes.append(f"the comma is read as the decimal mark, points as thousands ({one.low:g} to {one.high:g})")
+    list_missing(table, one, draft, ())
+    low, high = _limits(one, one.low, one.high)
+    draft.keys |= {"min": low, "max": high, "out_of_range": "clip"}
     return True
 
 
@@ -104,13 +134,18 @@ def _is_code(value: float, low: float, high: float) -> bool:
     return value < 0 <= low and value != -1.0 if value < low else value > max(2 * high, 45)
 
 
-def _limits(table: Table, one: Profile, stripped: bool) -> tuple[float | None, float | None]:
+def _seen(table: Table, one: Profile, stripped: bool) -> tuple[float | None, float | None]:
+    """The smallest and the largest number."""
+    if not stripped:
+        return one.low, one.high
+    number = stripped_number(text_of_column(one.name, one.dtype))
+    seen = table.frame.select(number.min().alias("low"), number.max().alias("high"))
+    low, high = seen.collect(engine="streaming").row(0)
+    return low, high
+
+
+def _limits(one: Profile, low: float | None, high: float | None) -> tuple[float | None, float | None]:
     """A generous range: ten times what was seen, and no negative value where none was."""
-    low, high = one.low, one.high
-    if stripped:
-        number = stripped_number(text_of_column(one.name, one.dtype))
-        seen = table.frame.select(number.min().alias("low"), number.max().alias("high"))
-        low, high = seen.collect(engine="streaming").row(0)
     if low is None or high is None:
         return None, None
     if naming.is_age(one.name) and low >= 0 and high <= 120:

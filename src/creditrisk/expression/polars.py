@@ -16,7 +16,8 @@ import polars as pl
 
 from creditrisk.contract import Kind
 from creditrisk.expression import scalar
-from creditrisk.expression.tree import LOOSE, Expression, Node
+from creditrisk.expression.distinct import by_distinct
+from creditrisk.expression.tree import LOOSE, Expression, Node, walk
 
 DTYPES: dict[Kind, pl.DataType] = {
     "number": pl.Float64(),
@@ -24,12 +25,14 @@ DTYPES: dict[Kind, pl.DataType] = {
     "text": pl.String(),
     "date": pl.Date(),
 }
+_ON_TEXT = frozenset({"lower", "upper", "trim", "length", "like", "concat"})
+"""Operations that take long for each text."""
 _UPPER, _LOWER = list("ABCDEFGHIJKLMNOPQRSTUVWXYZ"), list("abcdefghijklmnopqrstuvwxyz")
 
 
 def to_polars(expression: Expression) -> pl.Expr:
     """Compile to a Polars expression over clean columns; it streams, and gives the bits of the Python function."""
-    return _strict(expression.tree)
+    return _strict(_once_for_each_text(expression.tree))
 
 
 def let(steps: dict[str, pl.Expr], *following: dict[str, pl.Expr], result: pl.Expr) -> pl.Expr:
@@ -60,6 +63,22 @@ def ascii_lower(text: pl.Expr) -> pl.Expr:
 def ascii_upper(text: pl.Expr) -> pl.Expr:
     """Capital letters for a to z alone."""
     return text.str.replace_many(_LOWER, _UPPER)
+
+
+def _once_for_each_text(node: Node) -> Node:
+    """Put the largest parts that work on the texts of one column alone under ``distinct``."""
+    items = list(walk(node))
+    columns = {(str(item.value), item.kind) for item in items if item.op == "col"}
+    if len(columns) == 1 and node.op not in LOOSE and any(item.op in _ON_TEXT for item in items):
+        (name, kind) = columns.pop()
+        return Node("distinct", node.kind, (node,), name) if kind == "text" else node
+    if len(columns) == 0:
+        return node
+    return Node(node.op, node.kind, tuple(_once_for_each_text(item) for item in node.args), node.value)
+
+
+def _distinct(node: Node) -> pl.Expr:
+    return by_distinct(str(node.value), _strict(node.args[0]), DTYPES[node.kind])
 
 
 def _strict(node: Node) -> pl.Expr:
@@ -246,6 +265,7 @@ def _any_of(conditions: list[pl.Expr]) -> pl.Expr:
 
 
 _COMPILE: dict[str, Callable[[Node], pl.Expr]] = {
+    "distinct": _distinct,
     "col": lambda node: pl.col(str(node.value)),
     "lit": _literal,
     "add": _binary(lambda a, b: a + b, _loose),

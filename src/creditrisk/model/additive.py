@@ -1,20 +1,15 @@
 """The runtime of scorecard and ebm: look-ups in tables, NumPy alone, arrays and JSON on disk.
 
-The margin is the baseline plus the contributions of the inputs, added in their order; a contribution is what the
-input's bin adds, plus half of each pair it stands in, in the pairs' order. One row and a table add in the same order,
-so both ways agree to the last bit.
+The margin is the contributions of the inputs, added in their order, plus the baseline; a contribution is what the
+input's bin adds, plus half of each pair it stands in, in the pairs' order. One row (``additive_row``) and a table add
+in the same order, so both ways agree to the last bit.
 """
 
 from __future__ import annotations
 
-import functools
 import json
-import math
-import operator
-from bisect import bisect_right
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 import polars as pl
@@ -23,7 +18,8 @@ from numpy.typing import NDArray
 from creditrisk.contract import Input
 from creditrisk.errors import ModelError
 from creditrisk.model.additive_files import Reader, join, parse, read_arrays
-from creditrisk.model.family import MODEL_FILE, RowFunction, Value, read_json
+from creditrisk.model.additive_row import compile_row
+from creditrisk.model.family import MODEL_FILE, RowFunction, read_json
 from creditrisk.model.terms import Floats, Terms
 
 FORMAT = 1
@@ -60,42 +56,20 @@ class AdditiveModel:
         parts = np.empty((len(self.inputs), table.height))  # one input's numbers lie together
         found = [bins.find(table[item.name]) for bins, item in zip(terms.bins, self.inputs, strict=True)]
         for part, rows, effect in zip(parts, found, terms.effects, strict=True):
-            np.take(effect, rows, out=part, mode="clip")
+            np.take(effect + 0.0, rows, out=part, mode="clip")  # no negative zero: one row's sums start from zero
         for pair in terms.pairs:
             half = pair.halves[pair.index(found)]
             parts[pair.first] += half
             parts[pair.second] += half
-        margin = np.full(table.height, self.baseline)
+        margin = np.zeros(table.height)
         for part in parts:
             margin += part
+        margin += self.baseline
         return margin, parts.T
 
     def row(self) -> RowFunction:
-        """Compile the path for one row: a bisection or a look-up for each input, then table look-ups."""
-        cuts = [bins.row_cuts() for bins in self.terms.bins]
-        categories = [(at, bins.row_places()) for at, bins in enumerate(self.terms.bins) if bins.kind == "category"]
-        effects = [effect.tolist() for effect in self.terms.effects]
-        pairs = [
-            (p.first, p.second, p.row_starts.tolist(), p.second_index.tolist(), p.halves.tolist())
-            for p in self.terms.pairs
-        ]
-        baseline, missing, get, add, reduce = self.baseline, math.inf, operator.getitem, operator.add, functools.reduce
-
-        def score(values: Sequence[Value]) -> tuple[float, list[float]]:
-            numbers: list[Any] = list(values)
-            for at, places in categories:
-                numbers[at] = places[numbers[at]]
-            if None in numbers:
-                numbers = [missing if number is None else number for number in numbers]
-            bins = list(map(bisect_right, cuts, numbers))
-            parts = list(map(get, effects, bins))
-            for first, second, starts, columns, halves in pairs:
-                half = halves[starts[bins[first]] + columns[bins[second]]]
-                parts[first] += half
-                parts[second] += half
-            return reduce(add, parts, baseline), parts  # not sum(), which compensates since Python 3.12
-
-        return score
+        """Compile the path for one row."""
+        return compile_row(self.baseline, self.terms)
 
     def save(self, folder: Path) -> None:
         """Write ``model.json`` and ``arrays.npz``; the same model gives the same bytes."""

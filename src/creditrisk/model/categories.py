@@ -67,9 +67,9 @@ class Statistics:
         """How many numbers a value becomes."""
         return int(self.numbers.shape[1])
 
-    def lookup(self) -> tuple[dict[str | None, list[float]], list[float]]:
-        """Numbers by value, the missing one included, and those of any other value."""
-        rows = self.numbers.tolist()
+    def row_bytes(self) -> tuple[dict[str | None, bytes], bytes]:
+        """Numbers by value as float64 in memory, the missing value included, and those of any other value."""
+        rows = [row.tobytes() for row in self.numbers]
         return dict(zip((*self.vocabulary.values, None), rows, strict=False)), rows[self.vocabulary.other]
 
     def to_json(self) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -22,15 +21,15 @@ from pydantic import ValidationError
 from creditrisk.contract import Input
 from creditrisk.errors import ModelError
 from creditrisk.model.categories import Statistics
-from creditrisk.model.family import MODEL_FILE, RowFunction, Value, read_json
+from creditrisk.model.family import MODEL_FILE, RowFunction, read_json
 from creditrisk.model.forest import Forest
+from creditrisk.model.oblivious_row import compile_row
 from creditrisk.model.shap_table import players_of, shap_table
 
 TREES_FILE = "trees.npz"
 FORMAT = 1
 CHUNK_ROWS = 4096
 """Rows worked on at a time: one vector of them stays in the processor's first cache."""
-LEVELS = 8
 
 Floats = NDArray[np.float64]
 
@@ -84,37 +83,8 @@ class ObliviousModel:
         return margin, out.T
 
     def row(self) -> RowFunction:
-        """Compile the path for one row: a handful of NumPy calls, whatever the number of trees."""
-        forest, inputs = self.forest, len(self.inputs)
-        table = self._shap
-        slot = np.zeros((forest.trees, LEVELS), dtype=np.intp)
-        threshold = np.full((forest.trees, LEVELS), np.inf)
-        slot[:, : forest.depth], threshold[:, : forest.depth] = forest.slot, forest.threshold
-        slots, thresholds = slot.ravel(), threshold.ravel()
-        leaves, first = forest.values.ravel(), np.arange(forest.trees) << forest.depth
-        shap, bias = table.reshape(-1, table.shape[2]), forest.bias
-        # A player that is not there adds nothing, into a place behind the last input.
-        places = np.where(self._players < 0, inputs, self._players).ravel()
-        lookups = [(item.input, *item.lookup()) for item in self.categories]
-        used = {item.input for item in self.categories}
-        # Categories that no tree asks for: their texts must not reach an array of numbers.
-        idle = [p for p, item in enumerate(self.inputs) if item.kind == "category" and p not in used]
-        array, packbits, bincount, accumulate = np.array, np.packbits, np.bincount, np.add.accumulate
-        last, float64 = forest.trees - 1, np.float64
-
-        def score(values: Sequence[Value]) -> tuple[float, Sequence[float]]:
-            given: list[Any] = list(values)
-            for place, numbers, other in lookups:
-                given += numbers.get(given[place], other)
-                given[place] = None
-            for place in idle:
-                given[place] = None
-            x = array(given, float64)
-            leaf = first + packbits(x.take(slots) > thresholds, bitorder="little")
-            added = bincount(places, shap.take(leaf, axis=0).ravel(), inputs)
-            return accumulate(leaves.take(leaf)).item(last) + bias, added[:inputs].tolist()
-
-        return score
+        """Compile the path for one row."""
+        return compile_row(self.inputs, self.forest, self.categories, self._players, self._shap)
 
     def save(self, folder: Path) -> None:
         """Write ``trees.npz`` (the trees as plain arrays) and ``model.json`` (inputs and categories)."""

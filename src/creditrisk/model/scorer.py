@@ -27,7 +27,7 @@ from creditrisk.model.family import Model, load_model
 from creditrisk.model.reasons import ReasonGiven, compile_reasons, reasons_frame
 
 REASONS = 4
-BATCH_ROWS = 50_000
+BATCH_ROWS = 100_000
 
 
 class Answer(NamedTuple):
@@ -60,6 +60,7 @@ class Scorer:
         self.medians = {name: entry.get("median") for name, entry in reference["inputs"].items()}
         self._row = compile_row(contract)
         self._model_row = model.row()
+        self._decided = policy.compiled()
         self._reasons = compile_reasons(contract.inputs, self.medians, REASONS)
 
     @classmethod
@@ -97,24 +98,18 @@ class Scorer:
         if row.faults:
             return Answer(None, None, None, (), tuple(row.faults), tuple(row.warnings), row.application_date)
         margin, contributions = self._model_row(row.values)
-        log_odds = self.calibrator.log_odds(margin)
         pd = self.calibrator.pd(margin)
-        return Answer(
-            pd,
-            self.policy.score(log_odds),
-            self.policy.decide(pd),
-            tuple(self._reasons(row.values, contributions)),
-            (),
-            tuple(row.warnings),
-            row.application_date,
-        )
+        score, decision = self._decided(self.calibrator.log_odds(margin), pd)
+        reasons = tuple(self._reasons(row.values, contributions))
+        # As Answer(...) does, in a third of the time.
+        return tuple.__new__(Answer, (pd, score, decision, reasons, (), tuple(row.warnings), row.application_date))
 
     def score_frame(self, raw: pl.DataFrame, application_date: dt.date | None = None) -> pl.DataFrame:
         """Score a table with raw column names; any type a reader gives (texts of a CSV, numbers of Parquet).
 
         Returns:
-            One row for each of ``raw``, in its order: pd, score, decision, reason_1..4, characteristic_1..4, verdict
-            (``scored`` or why not) and warnings.
+            One row for each of ``raw``, in its order: pd, score, decision, band, reason_1..4, characteristic_1..4,
+            verdict (``scored`` or why not) and warnings.
         """
         pieces = [self._score_piece(piece, application_date) for piece in raw.iter_slices(BATCH_ROWS)]
         return pl.concat(pieces) if pieces else self._score_piece(raw, application_date)
@@ -139,10 +134,11 @@ class Scorer:
                 "pd": pd,
                 "score": self.policy.score_vector(log_odds),
                 "decision": self.policy.decide_vector(pd),
+                "band": self.policy.band_vector(pd),
             }
         ).hstack(reasons)
-        kept = pl.Series(good)
-        answers = answers.with_columns(pl.when(kept).then(pl.all()))
+        if not good.all():
+            answers = answers.with_columns(pl.when(good).then(pl.all()))
         return answers.with_columns(
             clean["_fault"].fill_null("scored").alias("verdict"),
             clean["_warnings"].alias("warnings"),

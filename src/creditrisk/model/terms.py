@@ -68,7 +68,7 @@ class Bins:
         )
 
     def row_cuts(self) -> list[float]:
-        """Cuts for ``bisect_right`` on one number, or on the place of one category; infinity stands for missing."""
+        """Cuts for one number, or for the place of one category; infinity stands for missing."""
         return [*(self.cuts.tolist() if self.kind == "number" else map(float, range(1, self.count - 1))), math.inf]
 
     def row_places(self) -> Places:

@@ -44,11 +44,10 @@ def evaluate_model(stage: Stage) -> str:
     truth = stage.tables / "raw" / "truth.parquet"
     oracle = oracle_auc(truth, test[ID], data.y) if truth.is_file() else None
     train_auc = _auc_on(folder / "train.parquet", scorer)
-    impacts = adverse_impact(
-        test.select(contract.protected),
-        (scorer.policy.decide_vector(pd) == "approve").to_numpy(),
-        {name: contract.clean_columns[name].values for name in contract.protected},
-    )
+    approved = (scorer.policy.decide_vector(pd) == "approve").to_numpy()
+    titles = {name: contract.clean_columns[name].values for name in contract.protected}
+    # without a column a frame has no rows either, so a contract that protects none has nothing to be judged on
+    impacts = adverse_impact(test.select(contract.protected), approved, titles) if contract.protected else ()
     stability = _stability(scorer, data, pd)
     pictures = draw(data.y, pd, score, data.weight, stage.params.seed)
     write_plots(stage.artifacts / "plots", data.y, pd, score, data.weight, pictures)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from creditrisk.data.characteristics import add_characteristics
+from creditrisk.data.parquet import sink_table
 from creditrisk.pipeline.stage import Stage
 
 
@@ -14,7 +15,8 @@ def fe(stage: Stage) -> str:
     out = stage.tables / "characteristics.parquet"
     draft = out.with_suffix(".draft")
     try:
-        add_characteristics(pl.scan_parquet(stage.tables / "clean" / "clean.parquet"), contract).sink_parquet(draft)
+        clean = pl.scan_parquet(stage.tables / "clean" / "clean.parquet")
+        sink_table(add_characteristics(clean, contract), draft)
         draft.replace(out)
     finally:
         draft.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from creditrisk.contract import Contract
-from creditrisk.errors import CreditRiskError
+from creditrisk.errors import CreditRiskError, os_sentence
 from creditrisk.params import Params
 from creditrisk.paths import Project
 
@@ -62,10 +62,7 @@ def run(work: Callable[[Stage], str]) -> None:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(1) from None
     except OSError as error:
-        place = error.filename or "a file"
-        print(
-            f"error: {place}: {error.strerror}. Nothing was kept of this stage; mend it and run again.", file=sys.stderr
-        )
+        print(f"error: {os_sentence(error)}. Nothing was kept of this stage; mend it and run again.", file=sys.stderr)
         raise SystemExit(1) from None
 
 

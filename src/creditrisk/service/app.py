@@ -8,11 +8,37 @@ from creditrisk.paths import Project
 from creditrisk.service.border import Border
 from creditrisk.service.front import Front
 from creditrisk.service.handlers import install
-from creditrisk.service.routes import batch, contract, docs, health, metrics, model, score
+from creditrisk.service.routes import (
+    applicants,
+    batch,
+    contract,
+    decisions,
+    docs,
+    files,
+    health,
+    metrics,
+    model,
+    models,
+    score,
+    verdicts,
+)
 from creditrisk.service.service import Service
 from creditrisk.service.settings import ServiceSettings
 
-ROUTERS = (score.router, batch.router, contract.router, model.router, health.router, metrics.router, docs.router)
+ROUTERS = (
+    score.router,
+    batch.router,
+    files.router,
+    decisions.router,
+    verdicts.router,
+    applicants.router,
+    contract.router,
+    model.router,
+    models.router,
+    health.router,
+    metrics.router,
+    docs.router,
+)
 
 
 def create(settings: ServiceSettings | None = None, project: Project | None = None) -> Front:

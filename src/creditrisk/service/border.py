@@ -35,6 +35,8 @@ CLOSED: tuple[Header, ...] = (
 """Headers of every other answer, unless the route says something else under the same name."""
 UNMATCHED = "unmatched"
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+PATIENT = ("/v1/score/file", "/v1/models/", "/v1/applicants/")
+"""Routes whose work takes its time and has a limit of its own."""
 _END: Header = (b"connection", b"close")
 
 
@@ -46,7 +48,6 @@ class Border:
         self._identifiers = Identifiers()
         settings = service.settings
         self._sizes = {"/v1/score/batch": settings.max_list_bytes, "/v1/score/file": settings.max_upload_bytes}
-        self._patient = {"/v1/score/file"}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request through."""
@@ -57,7 +58,7 @@ class Border:
         scope["request_id"] = self._request_id(scope)
         settings, path = self._service.settings, scope["path"]
         exchange = Exchange(scope, receive, send, self._sizes.get(path, settings.max_body_bytes))
-        error = await self._run(exchange, None if path in self._patient else settings.request_seconds)
+        error = await self._run(exchange, None if path.startswith(PATIENT) else settings.request_seconds)
         if not exchange.gone or exchange.status:
             self._tell(scope, exchange, time.perf_counter() - began, error)
 

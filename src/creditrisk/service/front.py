@@ -69,8 +69,13 @@ class Front:
             if not future.done():
                 future.set_result((status, headers, body))
 
+        settings = self.service.settings
         try:
-            body = await read_body(receive, self.service.settings.max_body_bytes)
+            async with asyncio.timeout(settings.request_seconds):
+                body = await read_body(receive, settings.max_body_bytes, scope["headers"])
+        except TimeoutError:
+            problem = too_slow(settings.request_seconds)
+            respond(problem.status, (), problem.body())
         except Problem as problem:
             hot.refuse(problem, None, respond, time.perf_counter())
         else:
@@ -78,18 +83,25 @@ class Front:
                 return
             hot.handle(scope["headers"], body, respond)
         status, headers, content = await future
-        media_type = JSON if status == 200 else PROBLEM
-        lines = [(b"content-type", media_type), (b"content-length", str(len(content)).encode()), *SECURITY, *headers]
-        await send({"type": "http.response.start", "status": status, "headers": lines})
-        await send({"type": "http.response.body", "body": content})
+        await _send(send, status, headers, content)
 
 
-async def read_body(receive: Receive, limit: int) -> bytes | None:
+async def _send(send: Send, status: int, headers: Iterable[Header], content: bytes) -> None:
+    media_type = JSON if status == 200 else PROBLEM
+    lines = [(b"content-type", media_type), (b"content-length", b"%d" % len(content)), *SECURITY, *headers]
+    await send({"type": "http.response.start", "status": status, "headers": lines})
+    await send({"type": "http.response.body", "body": content})
+
+
+async def read_body(receive: Receive, limit: int, headers: Iterable[Header] = ()) -> bytes | None:
     """A request's body; None where the client went away.
 
     Raises:
-        Problem: 413 where it is larger than the limit.
+        Problem: 413 where it is larger than the limit, or will be by what the headers announce.
     """
+    for name, value in headers:
+        if name == b"content-length" and value.isdigit() and int(value) > limit:
+            raise too_large(limit)
     parts: list[bytes] = []
     size = 0
     while True:
@@ -103,3 +115,8 @@ async def read_body(receive: Receive, limit: int) -> bytes | None:
         parts.append(part)
         if not message.get("more_body", False):
             return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def too_slow(seconds: float) -> Problem:
+    """408 with the limit."""
+    return Problem(408, "too-slow", f"The request was not complete after {seconds:g} seconds.")

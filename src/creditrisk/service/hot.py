@@ -8,6 +8,7 @@ plain ASGI handler where another server runs the application (``creditrisk.servi
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 import time
 from collections.abc import Callable, Iterable
@@ -24,6 +25,7 @@ from creditrisk.service.live import Live, ScoreAnswer
 from creditrisk.service.problem import Problem
 from creditrisk.service.record import Conflict, Earlier, Event, Group, Idempotency, Log, Stored
 from creditrisk.service.schema import UNREADABLE, Request, decode_request, undecodable
+from creditrisk.service.shadow import Shadow
 from creditrisk.service.telemetry import Counts
 
 PATH = "/v1/score"
@@ -34,6 +36,7 @@ Respond = Callable[[int, Iterable[Header], bytes], None]
 JSON, PROBLEM = b"application/json", b"application/problem+json"
 _JSON_TYPE = re.compile(rb"application/json\s*(?:;.*)?", re.IGNORECASE)
 _IDEMPOTENCY_KEY = re.compile(rb"[\x21-\x7e]{1,255}")
+_LOGGER = logging.getLogger("creditrisk.service")
 encode = msgspec.json.Encoder().encode
 
 
@@ -64,6 +67,8 @@ class Hot:
         self.log, self.gate, self.counts, self.model = log, gate, counts, model
         self.journal = journal or Journal()
         self.identifiers = Identifiers()
+        self.shadow: Shadow | None = None
+        """Where a challenger is scored beside the model."""
 
     def handle(self, headers: Iterable[Header], body: bytes, respond: Respond) -> None:
         """Answer one application; ``respond`` is called now for an error, else when the record is durable."""
@@ -126,6 +131,8 @@ class Hot:
                     seconds, name = time.perf_counter() - began, answer.decision_id
                     self.journal.request("POST", PATH, 200, seconds, request_id, key_id, name)
                 respond(200, _echo(request_id), encoded)
+                if self.shadow is not None:
+                    self.shadow.offer(request, answer, key_id)
             elif isinstance(result, Earlier):
                 self.counts.answered(PATH, 200, time.perf_counter() - began)
                 respond(200, [(b"idempotency-replayed", b"true"), *_echo(request_id)], result.answer)
@@ -211,6 +218,11 @@ def not_stored(result: Conflict | Exception) -> Problem:
         "The record could not be written, so no answer is given. Nothing was decided; try again later.",
         headers={"Retry-After": "5"},
     )
+
+
+def failed() -> Problem:
+    """500: a fault of the service, of which the answer says nothing more."""
+    return Problem(500, "internal", "The application could not be scored because of a fault of the service.")
 
 
 def busy() -> Problem:

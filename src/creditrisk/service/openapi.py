@@ -14,10 +14,11 @@ from creditrisk.service.form import application_schema, example, scalar
 from creditrisk.service.live import Live, ScoreAnswer
 from creditrisk.service.problem import FieldError
 from creditrisk.service.routes.model import Card
+from creditrisk.service.routes.models import Models, Why
 from creditrisk.service.schema import Request
 from creditrisk.service.settings import ServiceSettings
 
-NAMED: tuple[type, ...] = (Request, ScoreAnswer, FieldError, Card)
+NAMED: tuple[type, ...] = (Request, ScoreAnswer, FieldError, Card, Models, Why)
 """Structs that routes name in their descriptions; a route that adds one puts it here."""
 ABOUT = """Scores loan applications: the probability of default, points, a decision, and the reasons for it.
 Every decision is on record before its answer leaves. Errors are problem details (RFC 9457)."""

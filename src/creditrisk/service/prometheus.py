@@ -73,6 +73,10 @@ def _counted(total: Snapshot) -> Iterator[Metric]:
     for band, decision, version, count in total.scores:
         scores.add_metric((band, decision, version), count)
     yield scores
+    shadow = CounterMetricFamily(PREFIX + "shadow", "Applications offered to the challenger.", labels=("result",))
+    for result, count in total.shadow.items():
+        shadow.add_metric((result,), count)
+    yield shadow
     failures = CounterMetricFamily(PREFIX + "audit_failures", "Groups of records that could not be written.")
     failures.add_metric((), total.failures)
     yield failures

@@ -12,16 +12,17 @@ class Event(NamedTuple):
 
     id: str
     kind: str
-    """decision, review, outcome or erasure."""
+    """decision, review, outcome, erasure or shadow."""
     subject: str | None
-    """The decision that a review or outcome is about."""
+    """The decision that a review, outcome or shadow score is about."""
     at: int
     """Microseconds since 1970."""
     key_id: str | None
     """The API key that asked."""
     applicant_id: str | None
     status: str
-    """Of a decision: approve, refer or decline; of a review: its verdict; of an outcome: good or bad."""
+    """Of a decision: approve, refer or decline; of a review: its verdict; of an outcome: good or bad;
+    of a shadow: what the challenger would have said, or refused."""
     purpose: str
     """decision, or simulation: a what-if that counts in no monitoring."""
     version: str

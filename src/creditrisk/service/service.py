@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,12 @@ from creditrisk.service.live import Live
 from creditrisk.service.log import SqliteLog
 from creditrisk.service.rates import Rates
 from creditrisk.service.record import Log, Off
+from creditrisk.service.records.database import postgres_log
+from creditrisk.service.records.keeper import Keeper
+from creditrisk.service.redact import without_places
+from creditrisk.service.refresh import Refresh
 from creditrisk.service.settings import ServiceSettings
-from creditrisk.service.snapshot import Keeper
+from creditrisk.service.snapshot import Keeper as Snapshots
 from creditrisk.service.telemetry import Counts
 from creditrisk.service.workers import Seat
 
@@ -52,8 +57,13 @@ class Service:
         self.model_made: float | None = None
         """When the version that answers was made, in seconds since 1970."""
         self.hot: Hot | None = None
+        self.keeper: Keeper | None = None
+        """Looks after the forwarder; None where nothing is to be forwarded or pruned."""
         self.trouble = "the service is starting"
         """Why there is no model, in words; empty where there is one."""
+        self.refresh: Refresh | None = None
+        """Follows the registry; None where a local bundle is served."""
+        self._following: asyncio.Task[None] | None = None
 
     @property
     def log_path(self) -> Path:
@@ -86,35 +96,51 @@ class Service:
         loop = asyncio.get_running_loop()
         self.seat = Seat.take(self.seats_folder)
         self._rates = self.gate.rates = Rates(self.settings.state / "rates", self.seat.number)
-        self._keeper = Keeper(self.metrics_folder, self.seat.number, self.counts)
+        self._snapshots = Snapshots(self.metrics_folder, self.seat.number, self.counts)
         self.hot = Hot(self._log(loop), self.gate, self.counts, journal=self.journal)
         self._counting = loop.create_task(self._count())
+        if self.settings.audit != "off" and (self.settings.database_url or self.settings.retention_days):
+            self.keeper = Keeper(self.settings)
+            self.keeper.start()
         await loop.run_in_executor(None, self._first_model)
+        if self.refresh is not None:
+            self._following = asyncio.create_task(self.refresh.run())
 
     async def stop(self) -> None:
         """Finish what began, then close."""
+        if self._following is not None and self.refresh is not None:
+            self._following.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._following
+            await self.refresh.stop()
         if self.hot is None:
             return
+        if self.hot.shadow is not None:
+            self.hot.shadow.close()
         await self.hot.log.close()
         self._counting.cancel()
         await self.write_counts()
         self.gate.rates = None
         self._rates.close()
+        if self.keeper is not None:
+            await asyncio.get_running_loop().run_in_executor(None, self.keeper.stop)
         if self.seat is not None:
             self.seat.leave()
 
-    def swap(self, model: Live, evidence: dict[str, Any] | None = None, made: float | None = None) -> None:
-        """Answer with another model from the next request on; requests under way keep the one they began with.
-
-        Args:
-            model: the new one.
-            evidence: its metrics and gates, where the registry knows them.
-            made: when the version was made, in seconds since 1970; by its manifest's file where None.
-        """
+    def swap(self, model: Live) -> None:
+        """Answer with another model from the next request on; requests under way keep the one they began with."""
         assert self.hot is not None
         self.counts.watch(model.label, model.scorer.reference["pd"]["edges"])
-        self.evidence, self.model_made = evidence or {}, _made(model) if made is None else made
+        self.evidence, self.model_made = {}, _made(model)  # until the registry tells
         self.hot.model, self.trouble = model, ""
+
+    def alert(self, kind: str, sentence: str | None) -> None:
+        """Raise or clear an alert; a new one is logged."""
+        if sentence is None:
+            self.alerts.pop(kind, None)
+        elif self.alerts.get(kind) != sentence:
+            self.alerts[kind] = sentence
+            logging.getLogger("creditrisk.service").warning("%s: %s", kind, sentence)
 
     async def write_counts(self) -> None:
         """Write this worker's counts where a scrape finds them; a full disk costs the metrics, not the service."""
@@ -122,9 +148,9 @@ class Service:
             return
         log, model = self.hot.log, self.hot.model
         label = model.label if model else None
-        self._keeper.take(log.waiting, log.commit_seconds, log.failures, label, sorted(self.alerts))
+        self._snapshots.take(log.waiting, log.commit_seconds, log.failures, label, sorted(self.alerts))
         with contextlib.suppress(OSError):  # in a thread: a rename may wait for the journal of the file system
-            await asyncio.get_running_loop().run_in_executor(None, self._keeper.write)
+            await asyncio.get_running_loop().run_in_executor(None, self._snapshots.write)
 
     async def _count(self) -> None:
         while True:
@@ -134,11 +160,16 @@ class Service:
     def _log(self, loop: asyncio.AbstractEventLoop) -> Log:
         if self.settings.audit == "off":
             return Off()
+        if self.settings.audit == "postgres":
+            return postgres_log(self.settings.database_url, loop, self.settings.max_waiting)
         return SqliteLog(self.log_path, loop, self.settings.max_waiting)
 
     def _first_model(self) -> None:
         try:
             if self.settings.bundle is not None:
                 self.swap(Live.load(self.settings.bundle, self.settings.bundle.name, "local"))
+            else:
+                self.refresh = Refresh(self)
+                self.refresh.first()
         except (BundleError, CreditRiskError) as error:
-            self.trouble = str(error)
+            self.trouble = without_places(str(error), self.settings.state, self.project.root)

@@ -40,8 +40,12 @@ class ServiceSettings(Frozen):
     max_list: Annotated[int, Field(ge=1)] = 1_000
     max_list_bytes: Annotated[int, Field(ge=1_024)] = 4_194_304
     max_upload_bytes: Annotated[int, Field(ge=1_024)] = 4_294_967_296
+    max_file_memory_bytes: Annotated[int, Field(ge=268_435_456)] = 2_147_483_648
+    """Memory that the work on one uploaded file may take; a compressed bomb ends there."""
     max_waiting: Annotated[int, Field(ge=1)] = 4_096
     """Requests that may wait for the disk at once; beyond, 503 says to come back."""
+    max_connections: Annotated[int, Field(ge=1)] = 4_096
+    """Of one worker; beyond, a connection is refused with 503."""
     request_seconds: Annotated[float, Field(gt=0)] = 10.0
     rate_per_minute: Annotated[int, Field(ge=1)] | None = None
     """Requests of one key in a minute over all workers, where the key has no limit of its own."""

@@ -27,6 +27,8 @@ class Snapshot(msgspec.Struct):
     """Route, status, how many."""
     scores: list[tuple[str, str, str, int]] = []
     """Band, decision, version, how many."""
+    shadow: dict[str, int] = {}
+    """Applications beside the challenger: scored, dropped."""
     latency: dict[str, list[int]] = {}
     latency_sum: dict[str, float] = {}
     failures: int = 0
@@ -118,7 +120,7 @@ def add(items: list[Snapshot]) -> Snapshot:
     """The sum of what several have counted; how each worker is just now is no sum and is left out."""
     requests: dict[tuple[str, int], int] = {}
     scores: dict[tuple[str, str, str], int] = {}
-    total = Snapshot(latency={}, latency_sum={}, bins={})
+    total = Snapshot(shadow={}, latency={}, latency_sum={}, bins={})
     for item in items:
         for route, status, count in item.requests:
             requests[route, status] = requests.get((route, status), 0) + count
@@ -131,6 +133,8 @@ def add(items: list[Snapshot]) -> Snapshot:
             for version, bins in versions.items():
                 held = total.bins.setdefault(minute, {})
                 held[version] = _sum(held.get(version, []), bins)
+        for result, count in item.shadow.items():
+            total.shadow[result] = total.shadow.get(result, 0) + count
         total.failures += item.failures
     total.requests = [(*key, count) for key, count in requests.items()]
     total.scores = [(*key, count) for key, count in scores.items()]
@@ -141,6 +145,7 @@ def _plain(counts: Counts) -> Snapshot:
     return Snapshot(
         requests=[(*key, count) for key, count in counts.requests.items()],
         scores=[(*key, count) for key, count in counts.scores.items()],
+        shadow=dict(counts.shadow),
         latency=counts.latency,
         latency_sum=counts.latency_sum,
     )

@@ -18,6 +18,8 @@ class Counts:
         """By route and status."""
         self.scores: Counter[tuple[str, str, str]] = Counter()
         """By band, decision and model version; simulations are left out."""
+        self.shadow: Counter[str] = Counter()
+        """Applications that the challenger has scored, and those dropped since they came too thick or too late."""
         self.latency: dict[str, list[int]] = {}
         self.latency_sum: dict[str, float] = {}
         self.bins: dict[str, tuple[Sequence[float], list[int]]] = {}

@@ -14,13 +14,19 @@ from urllib.request import url2pathname
 from creditrisk.errors import TrackingError
 from creditrisk.params import Params
 from creditrisk.paths import Project
-from creditrisk.tracking.store import REMOTE, artifact_root, connected, quiet, sentences, shown, tracking_uri
+from creditrisk.tracking.store import (
+    ANSWER_SECONDS,
+    REMOTE,
+    artifact_root,
+    connected,
+    quiet,
+    sentences,
+    shown,
+    tracking_uri,
+)
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-
-ANSWER_SECONDS = 5.0
-"""How long a server may take to say anything at all."""
 
 
 def preflight(project: Project, params: Params) -> str:

@@ -92,17 +92,32 @@ def promote(
 
 
 def rollback(
-    project: Project, params: Params, who: str | None = None, reason: str = "", force: bool = False
+    project: Project,
+    params: Params,
+    who: str | None = None,
+    reason: str = "",
+    force: bool = False,
+    to: str | None = None,
 ) -> Outcome:
     """Go back to the champion before the present one. Its loading test must pass; so must its performance by
     thresholds on today's test rows, unless there are none here or ``force`` puts it by (the ledger says so).
 
+    Args:
+        who, reason: for the ledger.
+        to: the version that the caller takes for the former champion.
+
     Raises:
         TrackingError: there is no former champion; BundleError: it does not load any more.
-        LedgerError: as for ``promote``.
+        LedgerError: as for ``promote``, and where the former champion is not version ``to``.
     """
     found = _settled(project, params)
     line = champions(list(found.rows))
+    if to is not None and line[-2:-1] != [to]:
+        former = f"version {line[-2]}" if len(line) > 1 else "no version"
+        raise LedgerError(
+            f"Version {to} is not the former champion of {found.model}: by the ledger that is {former}, and a rollback "
+            "goes back one step. Promote it instead."
+        )
     if len(line) < 2 or found.champion is None:
         raise TrackingError(f"{found.model} has no former champion to go back to. Look at main.py history.")
     target, current = found.version(line[-2]), found.champion.version

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from creditrisk.contract import ROW, TARGET, WEIGHT, Contract
 from creditrisk.data.clean import clean_training
+from creditrisk.data.source import number_rows
 from creditrisk.errors import DataError
 from creditrisk.model.scorer import Scorer
 from creditrisk.paths import Project
@@ -29,12 +30,13 @@ class JudgedRows:
     y: NDArray[np.float64]
     weight: NDArray[np.float64]
     attributes: pl.DataFrame
-    """Protected attributes by clean names, for adverse impact."""
+    """Protected attributes by clean names, for adverse impact; no column, and then no row, where there are none."""
 
     def take(self, kept: NDArray[np.bool_]) -> JudgedRows:
         """The rows where ``kept`` holds."""
         mask = pl.Series(kept)
-        return JudgedRows(self.raw.filter(mask), self.y[kept], self.weight[kept], self.attributes.filter(mask))
+        attributes = self.attributes.filter(mask) if self.attributes.width else self.attributes
+        return JudgedRows(self.raw.filter(mask), self.y[kept], self.weight[kept], attributes)
 
 
 def judged_rows(project: Project, portfolio: str, contract: Contract) -> JudgedRows:
@@ -63,12 +65,12 @@ def judged_rows(project: Project, portfolio: str, contract: Contract) -> JudgedR
 
 
 def _rows_of(path: Path, numbers: pl.Series) -> pl.DataFrame:
-    lazy = pl.scan_parquet(path)
-    if ROW not in lazy.collect_schema():
-        lazy = lazy.with_row_index(ROW, offset=1)
-    lazy = lazy.with_columns(pl.col(ROW).cast(pl.Int64))
+    """The raw rows of these numbers, which count the source's broken lines as cleaning counts them."""
+    broken = path.with_name("broken.parquet")
+    lines = pl.read_parquet(broken) if broken.is_file() else pl.DataFrame({"row": []}, schema={"row": pl.Int64})
     wanted = pl.LazyFrame({ROW: numbers})
-    return lazy.join(wanted, on=ROW, how="semi").sort(ROW).drop(ROW).collect(engine="streaming")
+    rows = number_rows(pl.scan_parquet(path), lines).join(wanted, on=ROW, how="semi")
+    return rows.sort(ROW).drop(ROW).collect(engine="streaming")
 
 
 def unseen(rows: JudgedRows, scorer: Scorer) -> NDArray[np.bool_]:

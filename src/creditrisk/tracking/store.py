@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import sqlite3
 import warnings
 from collections.abc import Iterator
@@ -32,6 +33,9 @@ QUIET = {
 """Set where the user has not: no telemetry, no migration log, no copy of the lock file, no minutes of retries."""
 SQLITE = "sqlite:///"
 REMOTE = ("http", "https")
+DATABASES = ("postgresql", "mysql")
+ANSWER_SECONDS = 5
+"""How long a server may take to say anything at all."""
 
 
 def tracking_uri(project: Project) -> str:
@@ -69,9 +73,25 @@ def connected(project: Project) -> Iterator[MlflowClient]:
             check_sqlite(path)
             if not path.exists():
                 make_sqlite(path)
+        elif urlsplit(uri).scheme.split("+")[0] in DATABASES:
+            _try_database(uri)
         from mlflow import MlflowClient
 
         yield MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def _try_database(uri: str) -> None:
+    """Connect once: MLflow itself would try again for minutes, and print each failure."""
+    import sqlalchemy as sa
+
+    try:
+        engine = sa.create_engine(uri, poolclass=sa.NullPool, connect_args={"connect_timeout": ANSWER_SECONDS})
+        engine.connect().close()
+    except ImportError as error:
+        raise TrackingError(
+            f"tracking store {shown(uri)}: the package {error.name} that talks to such a database is not installed; "
+            "type uv sync --extra postgres for PostgreSQL."
+        ) from None
 
 
 def quiet() -> None:
@@ -180,6 +200,15 @@ def _sentence(uri: str, error: Any) -> str:
             f"{where}: it refused us ({status}): not allowed to read or write there. Check MLFLOW_TRACKING_USERNAME "
             "and MLFLOW_TRACKING_PASSWORD (or MLFLOW_TRACKING_TOKEN) and the account's rights."
         )
+    if "permission denied for" in small or "command denied to" in small:
+        denied = text[small.index("permission denied for" if "permission" in small else "command denied") :]
+        return (
+            f"{where}: it may not be written to with this account ({denied.splitlines()[0]}). Grant the account the "
+            "right to write, or name another store in MLFLOW_TRACKING_URI."
+        )
+    if refused := re.search(r"FATAL: +(.+)|(Access denied for user .+|Unknown database .+)", text):
+        said = (refused[1] or refused[2]).strip()
+        return f"{where}: the database refused us: {said}. Check user, password and database in MLFLOW_TRACKING_URI."
     if any(sign in small for sign in UNREACHABLE):
         return (
             f"{where}: no answer. Is the server running and the address right? Unset MLFLOW_TRACKING_URI to use the "

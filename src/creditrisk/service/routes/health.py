@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
 from creditrisk.service import describe
 from creditrisk.service.problem import Problem
+from creditrisk.service.records import status
 from creditrisk.service.routes.common import answer, service_of
 
 router = APIRouter(tags=["operations"])
-_FOLDERS = re.compile(r"(?<![\w.])/(?:[^\s:,;'\"/]+/)*(?=[^\s:,;'\"/])")
 STATUS: dict[str, Any] = {"type": "object", "properties": {"status": {"const": "live"}}, "required": ["status"]}
 READY: dict[str, Any] = {
     "type": "object",
@@ -21,9 +20,14 @@ READY: dict[str, Any] = {
         "model": describe.ref("ModelNamed"),
         "alerts": {
             "description": "What needs a person, by the short names that the metric creditrisk_alert has.",
-            "type": "array",
-            "items": {"type": "string"},
+            "type": "object",
+            "additionalProperties": {"type": "string"},
         },
+        "registry": {
+            "description": "Whether the registry answers, from when on that is so, and why not.",
+            "type": "object",
+        },
+        "shadow": {"description": "The challenger that is scored beside the model.", "type": "object"},
     },
     "required": ["status", "model", "alerts"],
 }
@@ -37,14 +41,19 @@ async def live() -> Response:
 
 @router.get("/health/ready", operation_id="ready", response_class=Response, responses=describe.answers(READY))
 async def ready(request: Request) -> Response:
-    """A verified model is loaded; 503 with the reason while there is none."""
+    """A verified model is loaded; 503 with the reason while there is none.
+
+    ``alerts`` says what somebody should look at though the service answers, ``registry`` whether it can be reached.
+    """
     service = service_of(request)
     model = service.model
     if model is None:
-        raise Problem(503, "not-ready", without_folders(service.trouble), headers={"Retry-After": "5"})
-    return answer({"status": "ready", "model": model.named, "alerts": sorted(service.alerts)})
-
-
-def without_folders(text: str) -> str:
-    """A sentence with the names of files and not their folders, which are nobody's business."""
-    return _FOLDERS.sub("", text)
+        raise Problem(503, "not-ready", service.trouble or "There is no model.", headers={"Retry-After": "5"})
+    content: dict[str, Any] = {"status": "ready", "model": model.named, "alerts": service.alerts}
+    if service.refresh is not None:
+        content["registry"] = service.refresh.registry()
+    if service.hot is not None and (shadow := service.hot.shadow) is not None:
+        content["shadow"] = {"model": shadow.live.named, **service.counts.shadow}
+    if service.keeper is not None:
+        content["forwarder"] = status.read(service.settings.state)
+    return answer(content)

@@ -1,0 +1,79 @@
+"""Whether a new version may take over: what was valid before must stay valid.
+
+The contracts alone settle it (``creditrisk.service.compatibility``); the old bundle's golden rows and the applications
+last answered are asked as well, as evidence that owes nothing to that reasoning.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import polars as pl
+
+from creditrisk.errors import ServiceError
+from creditrisk.model.golden import EXPECTED
+from creditrisk.service.compatibility import refusals
+from creditrisk.service.live import Live
+from creditrisk.service.log import connect
+from creditrisk.service.schema import Scalar, decode_request
+
+RECENT = 200
+NAMED = 5
+"""Reasons that one sentence names."""
+
+
+def objection(old: Live, new: Live, log: Path) -> str | None:
+    """Why the new version may not take over from the old one, None where it may.
+
+    Args:
+        log: the decision log; it need not exist.
+    """
+    named = f"version {new.named.version} is refused, version {old.named.version} stays"
+    if found := refusals(old.scorer.contract, new.scorer.contract):
+        more = f"; and {len(found) - NAMED} more" if len(found) > NAMED else ""
+        return f"{named}: its contract refuses applications that are valid now: {'; '.join(found[:NAMED])}{more}."
+    for number, row in _golden(old):
+        if faults := new.scorer.score_row(row).faults:
+            return f"{named}: it refuses golden row {number} of the present bundle: {faults[0].column}."
+    for identifier, application in _recent(log, old.label):
+        if names := _wrong(new, application):
+            return f"{named}: it refuses the application of decision {identifier}: {', '.join(names)}."
+    return None
+
+
+def _wrong(live: Live, application: dict[str, Scalar]) -> list[str]:
+    errors = [error.field for error in live.fields.check(application)]
+    return errors or [fault.column for fault in live.scorer.score_row(application).faults]
+
+
+def _golden(old: Live) -> Iterator[tuple[int, dict[str, str | None]]]:
+    path = old.folder / "golden.parquet"
+    if not path.is_file():
+        return
+    table = pl.read_parquet(path).with_row_index("_number").filter(pl.col("_pd").is_not_null())
+    for row in table.iter_rows(named=True):
+        yield row["_number"], {name: value for name, value in row.items() if name not in (*EXPECTED, "_number")}
+
+
+def _recent(log: Path, label: str) -> list[tuple[str, dict[str, Scalar]]]:
+    """Applications among the last decisions that this version answered."""
+    if not log.is_file():
+        return []
+    query = "SELECT id, version, request FROM events WHERE kind = 'decision' ORDER BY seq DESC LIMIT ?"
+    try:
+        with closing(connect(log, read_only=True)) as connection:
+            rows = connection.execute(query, (RECENT,)).fetchall()
+    except (ServiceError, sqlite3.Error):
+        return []
+    found = []
+    for identifier, version, request in rows:
+        try:
+            if version == label:
+                found.append((str(identifier), decode_request(request).application))
+        except (msgspec.DecodeError, UnicodeDecodeError, TypeError):  # erased since
+            continue
+    return found

@@ -1,0 +1,115 @@
+"""The records of scored files: one Parquet chunk after the other, each on the disk before its answers leave.
+
+``STATE/files/FILE/00000.parquet`` holds the rows of a file from the first on, with the fields as they came and the
+answers; protected attributes lie beside it in ``00000.protected.parquet``. A row's decision id is ``FILE.ROW``, so that
+its chunk is found without an index.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from creditrisk.service.identifiers import is_identifier
+
+APPLICANT, DECISION = "_applicant_id", "_decision_id"
+_NAME = re.compile(r"(.+)\.([1-9][0-9]{0,11})")
+_CHUNK = re.compile(r"([0-9]{5,})\.parquet")
+
+
+def folder_of(state: Path, file_id: str) -> Path:
+    """Where a file's chunks lie."""
+    return state / "files" / file_id
+
+
+def write_chunk(folder: Path, number: int, records: pl.DataFrame, protected: pl.DataFrame | None) -> None:
+    """Make a chunk durable: written beside its place, synced, moved there, and the folder synced.
+
+    Raises:
+        OSError: the disk is full or broken; nothing of the chunk is in its place.
+    """
+    name = f"{number:05d}"
+    if protected is not None:
+        _durable(protected, folder / f"{name}.protected.parquet")
+    _durable(records, folder / f"{name}.parquet")
+    sync_folder(folder)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _durable(table: pl.DataFrame, path: Path) -> None:
+    draft = path.with_name(f".{path.name}.part")
+    try:
+        with draft.open("wb") as file:
+            table.write_parquet(file, compression="zstd", compression_level=1, statistics=False)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def chunks(folder: Path) -> list[Path]:
+    """A file's chunks, in order."""
+    if not folder.is_dir():
+        return []
+    found = [(int(match[1]), path) for path in folder.iterdir() if (match := _CHUNK.fullmatch(path.name))]
+    return [path for _, path in sorted(found)]
+
+
+def find(state: Path, decision_id: str) -> dict[str, Any] | None:
+    """The record of one row of a scored file; None where there is none."""
+    match = _NAME.fullmatch(decision_id)
+    if match is None or not is_identifier(match[1]):
+        return None
+    for path in chunks(folder_of(state, match[1])):
+        rows = pl.scan_parquet(path).filter(pl.col(DECISION) == decision_id).collect()
+        if rows.height:
+            return rows.row(0, named=True)
+    return None
+
+
+def folders(state: Path, until: str | None = None) -> list[Path]:
+    """The files' folders in order of time; with ``until``, those named lower than this identifier."""
+    if not (state / "files").is_dir():
+        return []
+    return sorted(f for f in (state / "files").iterdir() if f.is_dir() and (until is None or f.name < until))
+
+
+def applicants(state: Path, until: str | None = None) -> list[str]:
+    """Every applicant that a file names."""
+    found: set[str] = set()
+    for folder in folders(state, until):
+        for path in chunks(folder):
+            found |= set(pl.read_parquet(path, columns=[APPLICANT])[APPLICANT].drop_nulls().unique())
+    return sorted(found)
+
+
+def erase_applicant(state: Path, applicant_id: str, until: str | None = None) -> int:
+    """Take an applicant's rows out of every chunk (of the files up to ``until``); returns how many there were."""
+    erased = 0
+    for folder in folders(state, until):
+        for path in chunks(folder):
+            table = pl.read_parquet(path)
+            gone = table.filter(pl.col(APPLICANT) == applicant_id)
+            if not gone.height:
+                continue
+            erased += gone.height
+            apart = path.with_name(f"{path.stem}.protected.parquet")
+            if apart.exists():
+                kept = pl.read_parquet(apart).join(gone.select(DECISION), on=DECISION, how="anti")
+                _durable(kept, apart)
+            _durable(table.filter(pl.col(APPLICANT).ne_missing(applicant_id)), path)
+            sync_folder(folder)
+    return erased

@@ -1,0 +1,194 @@
+"""The work on one uploaded file, in a process of its own: scored piece by piece, recorded, then answered.
+
+It reads what to do as JSON from standard input and writes the answers as CSV to standard output. A piece's answers are
+written when its record is on the disk. Single applications that the worker answers meanwhile are not held up, and a
+file that would fill memory (a compressed bomb) ends this process alone.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from queue import Queue
+from typing import BinaryIO
+
+import msgspec
+import polars as pl
+
+from creditrisk.data.delimited import BROKEN, BROKEN_TEXT
+from creditrisk.data.source import scan
+from creditrisk.errors import CreditRiskError
+from creditrisk.model.scorer import Scorer
+from creditrisk.service.filerecords import APPLICANT, DECISION, folder_of, sync_folder, write_chunk
+
+WRONG_FILE, TOO_BIG, NO_SPACE = 3, 4, 5
+"""Exit codes: the file cannot be read (the sentence stands on standard error), needs too much memory, cannot be
+recorded."""
+PIECE_ROWS = 100_000
+WATCH_SECONDS = 0.1
+AHEAD = 2
+"""Pieces that may be scored before the record of the first is written."""
+
+
+class Job(msgspec.Struct):
+    """One upload."""
+
+    file_id: str
+    upload: str
+    kind: str
+    bundle: str
+    digest: str
+    version: str
+    state: str
+    key_id: str | None
+    purpose: str
+    at: int
+    max_memory_bytes: int
+    recorded: bool = True
+
+
+def main() -> None:
+    """Do the work; the exit code says how it ended."""
+    job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
+    threading.Thread(target=_watch_memory, args=(job.max_memory_bytes,), daemon=True).start()
+    out = sys.stdout.buffer
+    try:
+        work(job, out)
+        out.flush()
+    except CreditRiskError as error:
+        # The client never saw the path of the copy that was made of its file.
+        print(str(error).replace(job.upload, "the file"), file=sys.stderr)
+        _leave(WRONG_FILE)
+    except pl.exceptions.PolarsError as error:
+        print(f"the file cannot be read: {str(error).splitlines()[0][:300]}", file=sys.stderr)
+        _leave(WRONG_FILE)
+    except BrokenPipeError:
+        _leave(1)
+    except OSError as error:
+        print(error.strerror, file=sys.stderr)
+        _leave(NO_SPACE)
+
+
+def _leave(code: int) -> None:
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def work(job: Job, out: BinaryIO) -> None:
+    """Score, record and answer, the next piece being scored while one is recorded."""
+    scorer = Scorer.load(Path(job.bundle), job.digest)
+    folder = folder_of(Path(job.state), job.file_id)
+    if job.recorded:
+        folder.mkdir(parents=True)
+        sync_folder(folder.parent)
+    ready: Queue[tuple[pl.DataFrame, pl.DataFrame] | BaseException | None] = Queue(AHEAD)
+    stop = threading.Event()
+
+    def score() -> None:
+        try:
+            for pair in _scored(job, scorer):
+                ready.put(pair)
+                if stop.is_set():
+                    return
+            ready.put(None)
+        except BaseException as error:
+            ready.put(error)
+
+    threading.Thread(target=score, daemon=True).start()
+    try:
+        _write(job, scorer, folder, ready, out)
+    finally:
+        stop.set()
+
+
+def _write(
+    job: Job,
+    scorer: Scorer,
+    folder: Path,
+    ready: Queue[tuple[pl.DataFrame, pl.DataFrame] | BaseException | None],
+    out: BinaryIO,
+) -> None:
+    protected = _protected(scorer)
+    number = 0
+    while (item := ready.get()) is not None:
+        if isinstance(item, BaseException):
+            raise item
+        piece, answers = item
+        if job.recorded:
+            records, apart = record(job, piece, answers, protected)
+            write_chunk(folder, number, records, apart)
+        text = io.BytesIO()
+        answers.write_csv(text, include_header=number == 0)
+        out.write(text.getbuffer())
+        out.flush()
+        number += 1
+    if not number:
+        raise CreditRiskError("the file holds no rows to score.")
+
+
+def _scored(job: Job, scorer: Scorer) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+    """Pieces of the raw table, and what is answered to each."""
+    layout = scorer.contract.source.format.model_copy(update={"kind": job.kind, "member": None, "sheet": None})
+    raw = scan(Path(job.upload), layout, broken="mark")
+    identifiers = [scorer.contract.raw_names[name] for name in scorer.contract.id_columns]
+    start = 1
+    for piece in raw.collect_batches(chunk_size=PIECE_ROWS, maintain_order=True):
+        answers = scorer.score_frame(piece)
+        rows = pl.Series("row", range(start, start + piece.height), dtype=pl.Int64)
+        start += piece.height
+        kept = piece.select(name for name in identifiers if name in piece.columns)
+        named = (pl.lit(f"{job.file_id}.") + rows.cast(pl.String)).alias("decision_id")
+        yield piece, pl.DataFrame([rows]).hstack(kept).with_columns(named).hstack(_broken(piece, answers))
+
+
+def _broken(piece: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
+    """A line that could not be read gets a verdict of its own, and no answer."""
+    broken = piece[BROKEN]
+    if broken.null_count() == broken.len():
+        return answers
+    whole = pl.lit(broken.is_null())
+    said = pl.lit("broken line: ") + pl.lit(broken)
+    return answers.with_columns(pl.when(whole).then(pl.all())).with_columns(pl.col("verdict").fill_null(said))
+
+
+def _protected(scorer: Scorer) -> list[str]:
+    contract = scorer.contract
+    return [contract.raw_names[n] for n, column in contract.clean_columns.items() if column.role == "protected"]
+
+
+def record(
+    job: Job, piece: pl.DataFrame, answers: pl.DataFrame, protected: list[str]
+) -> tuple[pl.DataFrame, pl.DataFrame | None]:
+    """What is kept of a piece: fields and answers; and apart, the protected attributes."""
+    given = [name for name in piece.columns if name not in (BROKEN, BROKEN_TEXT)]
+    apart = [name for name in protected if name in given]
+    applicant = pl.col("applicant_id").cast(pl.String) if "applicant_id" in given else pl.lit(None, pl.String)
+    fields = piece.select(applicant.alias(APPLICANT), *(pl.col(n).alias(f"field:{n}") for n in given if n not in apart))
+    said = answers.rename({name: f"answer:{name}" for name in answers.columns if name != "decision_id"})
+    constant = {"_key_id": job.key_id, "_purpose": job.purpose, "_version": f"{job.version}@{job.digest}"}
+    records = said.rename({"decision_id": DECISION}).hstack(fields)
+    records = records.with_columns(
+        *(pl.lit(value, pl.String).alias(name) for name, value in constant.items()), pl.lit(job.at).alias("_at")
+    )
+    if not apart:
+        return records, None
+    return records, piece.select(apart).with_columns(records[DECISION])
+
+
+def _watch_memory(limit: int) -> None:
+    """End this process where it takes more memory than it may: a small file can unfold into a huge one."""
+    page = os.sysconf("SC_PAGE_SIZE")
+    statm = Path("/proc/self/statm")
+    while statm.exists():
+        if int(statm.read_text().split()[1]) * page > limit:
+            _leave(TOO_BIG)
+        time.sleep(WATCH_SECONDS)
+
+
+if __name__ == "__main__":
+    main()

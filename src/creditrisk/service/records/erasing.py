@@ -1,0 +1,39 @@
+"""The erasure's process: ``python -m creditrisk.service.records.erasing``, what to do on standard input.
+
+A worker does not do it itself: reading all files' records takes memory. No command line shows whom it concerns.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import msgspec
+
+from creditrisk.errors import CreditRiskError
+
+
+class Order(msgspec.Struct, frozen=True):
+    """Whom to erase, and who asked for it."""
+
+    applicant_id: str
+    who: str
+    key_id: str | None = None
+
+
+def main() -> None:
+    """Carry out the order and print what was removed, as JSON."""
+    from creditrisk.paths import Project
+    from creditrisk.service.records.erasure import erase
+    from creditrisk.service.settings import ServiceSettings
+
+    order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
+    settings = ServiceSettings.from_environment(Project.find())
+    done = erase(settings, order.applicant_id, order.who, order.key_id)
+    sys.stdout.buffer.write(msgspec.json.encode(done))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except CreditRiskError as failed:
+        sys.exit(str(failed))

@@ -1,0 +1,204 @@
+"""Forget an applicant: every record of theirs, wherever it lies. What remains says that one was erased, not who."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from creditrisk.errors import ServiceError
+from creditrisk.service.identifiers import Identifiers, lowest
+from creditrisk.service.log import Writer, connect
+from creditrisk.service.record import Event, Group
+from creditrisk.service.records import local
+from creditrisk.service.records.database import SCHEMA, driver, node, sentence, text
+from creditrisk.service.records.database import connect as connect_postgres
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+    from creditrisk.service.settings import ServiceSettings
+
+NAME = "decisions.db"
+SHORT = 6
+"""A shorter applicant's id stands in many other places, so its bytes say nothing; those of the decisions' ids do."""
+_NOT_SAID = "The applicant was erased, but that it was done could not be written down"
+_LOCK = f"LOCK TABLE {SCHEMA}.events IN SHARE ROW EXCLUSIVE MODE".encode()
+_THEIRS = f"SELECT id FROM {SCHEMA}.events WHERE applicant_id = %s AND at <= %s".encode()
+_ABOUT = f"SELECT id FROM {SCHEMA}.events WHERE subject = ANY(%s)".encode()
+_KEYS = f"""DELETE FROM {SCHEMA}.idempotency i USING {SCHEMA}.idempotency_events l
+WHERE l.id = ANY(%s) AND i.key_id = l.key_id AND i.key = l.key""".encode()
+_REMEMBER = f"INSERT INTO {SCHEMA}.erasures VALUES (%s, %s, %s, %s)".encode()
+_WAITING = f"SELECT id, at, salt, digest FROM {SCHEMA}.erasures ORDER BY id".encode()
+
+
+class Erased(msgspec.Struct, frozen=True):
+    """How much was removed."""
+
+    erasure_id: str
+    decisions: int
+    others: int
+    """Reviews and outcomes."""
+    file_rows: int
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """An erasure that was asked for on another machine: whom it concerns is known by a salted hash alone."""
+
+    id: str
+    at: int
+    salt: bytes
+    digest: bytes
+
+    def concerns(self, applicant_id: str | None) -> bool:
+        """Whether it is this applicant's."""
+        return applicant_id is not None and _digest(self.salt, applicant_id) == self.digest
+
+
+def erase(settings: ServiceSettings, applicant_id: str, who: str, key_id: str | None = None) -> Erased:
+    """Erase an applicant in PostgreSQL, in this machine's log and in its scored files; write down that it was done.
+
+    Other machines erase their own logs before they copy anything further. It may be repeated.
+
+    Raises:
+        ServiceError: the erasure is not complete and must be repeated.
+    """
+    if not applicant_id:
+        raise ServiceError("No applicant is named.")
+    now = time.time_ns()
+    name, at, path = Identifiers().make(now), now // 1_000, settings.state / NAME
+    theirs: set[str] = set()
+    others: set[str] = set()
+    if settings.database_url:
+        salt = os.urandom(16)
+        asked = Asked(name, at, salt, _digest(salt, applicant_id))
+        _erase_remotely(settings.database_url, applicant_id, asked, theirs, others)
+    if path.exists() or settings.audit == "sqlite":
+        with local.opened(path) as connection:
+            _erase_here(connection, path, [applicant_id], at, name, theirs, others)
+    rows = erase_from_files(settings.state, lambda one: one == applicant_id, at)
+    done = Erased(name, len(theirs - others), len(others), rows)
+    said = msgspec.json.encode({"who": who, "node": node()})
+    _write_down(
+        settings,
+        Event(name, "erasure", None, at, key_id, None, "done", "decision", "", said, msgspec.json.encode(done)),
+    )
+    return done
+
+
+def waiting(connection: Connection[tuple[Any, ...]], done: set[str]) -> list[Asked]:
+    """Erasures asked for anywhere that were not carried out here."""
+    return [Asked(*row) for row in connection.execute(_WAITING) if row[0] not in done]
+
+
+def carried_out(connection: sqlite3.Connection) -> set[str]:
+    """Erasures that were carried out in this machine's log."""
+    return {row[0] for row in connection.execute("SELECT id FROM erased")}
+
+
+def carry_out(connection: sqlite3.Connection, path: Path, asked: Asked) -> None:
+    """Erase in this machine's log and files whom another machine was asked to erase."""
+    known = [row[0] for row in connection.execute("SELECT DISTINCT applicant_id FROM events")]
+    concerned = [applicant for applicant in known if asked.concerns(applicant)]
+    _erase_here(connection, path, concerned, asked.at, asked.id, set(), set())
+    erase_from_files(path.parent, asked.concerns, asked.at)
+
+
+def _erase_here(
+    connection: sqlite3.Connection,
+    path: Path,
+    applicants: Sequence[str],
+    at: int,
+    erasure: str,
+    theirs: set[str],
+    others: set[str],
+) -> None:
+    with local.transaction(connection, path):
+        query = "SELECT id FROM events WHERE applicant_id = ? AND at <= ?"
+        ids = [row[0] for applicant in applicants for row in connection.execute(query, (applicant, at))]
+        beside = local.about(connection, ids)
+        keys = local.remove(connection, [*ids, *beside])
+        connection.execute("INSERT OR IGNORE INTO erased VALUES (?)", (erasure,))
+    theirs.update(ids)
+    others.update(beside)
+    if applicants:
+        named = [one for one in applicants if len(one) >= SHORT]
+        local.scrub(connection, path, [*named, *ids, *beside, *keys])
+
+
+def _erase_remotely(url: str, applicant_id: str, asked: Asked, theirs: set[str], others: set[str]) -> None:
+    error_of_driver = driver().Error
+    try:
+        with connect_postgres(url) as connection:
+            from creditrisk.service.records.migrate import ensure
+
+            ensure(connection, url)
+            with connection.transaction():
+                connection.execute(_LOCK)  # nobody is in the middle of writing; whoever comes later reads ``erasures``
+                ids = [row[0] for row in connection.execute(_THEIRS, (text(applicant_id), asked.at))]
+                beside = [row[0] for row in connection.execute(_ABOUT, (ids,))]
+                remove_remotely(connection, [*ids, *beside])
+                connection.execute(_REMEMBER, (asked.id, asked.at, asked.salt, asked.digest))
+    except error_of_driver as error:
+        raise ServiceError(
+            f"Nothing was erased: PostgreSQL says: {sentence(error, url)}. Repeat it when the database answers."
+        ) from None
+    theirs.update(ids)
+    others.update(beside)
+
+
+def remove_remotely(connection: Connection[tuple[Any, ...]], ids: list[str]) -> None:
+    """Remove events and everything kept beside them in PostgreSQL, within a transaction."""
+    connection.execute(_KEYS, (ids,))
+    for table in ("idempotency_events", "protected", "events"):
+        connection.execute(f"DELETE FROM {SCHEMA}.{table} WHERE id = ANY(%s)".encode(), (ids,))
+
+
+def _write_down(settings: ServiceSettings, tombstone: Event) -> None:
+    path = settings.state / NAME
+    if settings.audit == "postgres":
+        from creditrisk.service.records.insert import insert_events
+
+        try:
+            with connect_postgres(settings.database_url) as connection:
+                insert_events(connection, [tombstone], node(), [None], unless_there=True)
+        except driver().Error as error:
+            raise ServiceError(f"{_NOT_SAID}: {sentence(error, settings.database_url)}. Repeat it.") from None
+        return
+    with closing(Writer(connect(path), path)) as writer:
+        (result,) = writer.write([Group([tombstone], None, lambda _: None)])
+    if isinstance(result, Exception):
+        raise ServiceError(f"{_NOT_SAID}: {result}. Repeat it.")
+
+
+def _digest(salt: bytes, applicant_id: str) -> bytes:
+    return hashlib.sha256(salt + (text(applicant_id) or "").encode()).digest()
+
+
+def erase_from_files(state: Path, concerns: Callable[[str], bool], at: int) -> int:
+    """Take applicants' rows out of the scored files' records up to a time; returns how many there were.
+
+    Raises:
+        ServiceError: a chunk cannot be read or written; the others may be done already.
+    """
+    if not (state / "files").is_dir():
+        return 0
+    from polars.exceptions import PolarsError
+
+    from creditrisk.service.filerecords import applicants, erase_applicant
+
+    until = lowest(at // 1_000 + 1)
+    try:
+        return sum(erase_applicant(state, one, until) for one in applicants(state, until) if concerns(one))
+    except (PolarsError, OSError) as error:
+        said = " ".join(str(error).split())[:200]
+        raise ServiceError(
+            f"{state / 'files'}: a file's record cannot be read or written: {said}. Repeat it."
+        ) from None

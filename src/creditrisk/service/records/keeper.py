@@ -1,0 +1,85 @@
+"""A worker's side of the forwarder: one worker of a machine starts it and takes it along at the end."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+import threading
+from typing import BinaryIO
+
+from creditrisk.service.settings import ServiceSettings
+
+LOOK_SECONDS = 1.0
+LONGEST_PAUSE = 30.0
+MODULE = "creditrisk.service.forwarder"
+
+
+class Keeper:
+    """Keeps a forwarder running while this worker is the one that holds the machine's lock.
+
+    The child inherits the lock, so that there are never two, not even for a moment after a worker was killed.
+    """
+
+    def __init__(self, settings: ServiceSettings) -> None:
+        self._settings = settings
+        self._stopping = threading.Event()
+        self._changing = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._thread = threading.Thread(target=self._run, name="forwarder", daemon=True)
+
+    @property
+    def process_id(self) -> int | None:
+        """The child's, where this worker has one."""
+        return self._process.pid if self._process else None
+
+    def start(self) -> None:
+        """Begin to look after the forwarder."""
+        self._settings.state.mkdir(parents=True, exist_ok=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Let the child copy what waits, a few seconds at most, and wait for its end."""
+        with self._changing:
+            self._stopping.set()
+            self._let_go()
+        self._thread.join()
+
+    def _run(self) -> None:
+        with (self._settings.state / "forwarder.lock").open("ab") as lock:
+            while not self._stopping.is_set():
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    self._stopping.wait(LOOK_SECONDS)
+                else:
+                    self._look_after(lock)
+
+    def _look_after(self, lock: BinaryIO) -> None:
+        """Run the child until this worker stops."""
+        pause = 1.0
+        while self._begin(lock):
+            assert self._process is not None
+            self._process.wait()
+            self._let_go()
+            self._stopping.wait(pause)
+            pause = min(LONGEST_PAUSE, pause * 2)
+
+    def _begin(self, lock: BinaryIO) -> bool:
+        with self._changing:
+            if self._stopping.is_set():
+                return False
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", MODULE],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                env=os.environ | self._settings.to_environment(),
+                pass_fds=(lock.fileno(),),
+                start_new_session=True,
+            )
+            return True
+
+    def _let_go(self) -> None:
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()

@@ -1,0 +1,145 @@
+"""The machine's SQLite log as the forwarder, retention and erasure see it: what waits, and how rows are removed."""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from creditrisk.errors import ServiceError
+from creditrisk.service.log import connect, locked
+from creditrisk.service.record import COLUMNS, Event, Idempotency
+
+CHUNK = 500
+_EVENT = ", ".join(f"e.{name}" for name in COLUMNS)
+
+
+class Batch(NamedTuple):
+    """Events to be copied, each with its place in the log, and the idempotency keys that belong to them."""
+
+    seqs: list[int]
+    events: list[Event]
+    idempotency: list[Idempotency]
+    links: list[tuple[str, str, str]]
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[sqlite3.Connection]:
+    """The log, to be changed by others than its writers; their commits stay as durable as they are.
+
+    Raises:
+        ServiceError: the file cannot be opened, or what is done with it fails.
+    """
+    connection = connect(path)
+    try:
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA temp_store=MEMORY")
+        yield connection
+    except sqlite3.Error as error:
+        raise ServiceError(f"{path}: {error}. Free the disk or unlock the file, and repeat it.") from error
+    finally:
+        connection.close()
+
+
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
+    """Change the log while no worker writes; all of it or nothing."""
+    with locked(path):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            if connection.in_transaction:  # a full disk has rolled it back already
+                connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+
+
+def cursor(connection: sqlite3.Connection) -> int:
+    """The last place that was copied to PostgreSQL."""
+    found = connection.execute("SELECT seq FROM forwarded").fetchone()
+    return int(found[0]) if found else 0
+
+
+def advance(connection: sqlite3.Connection, path: Path, seq: int) -> None:
+    """Say that everything up to a place was copied. Losing this costs a second copy, which changes nothing."""
+    with transaction(connection, path):
+        connection.execute("INSERT OR REPLACE INTO forwarded VALUES (1, ?)", (seq,))
+
+
+def backlog(connection: sqlite3.Connection) -> int:
+    """Events that were not copied yet; at most, since numbers may be missing."""
+    last = connection.execute("SELECT max(seq) FROM events").fetchone()[0]
+    return max(0, int(last or 0) - cursor(connection))
+
+
+def batch_after(connection: sqlite3.Connection, seq: int, limit: int = CHUNK) -> Batch:
+    """The next events in the order of the log."""
+    query = f"SELECT e.seq, {_EVENT}, p.attributes FROM events e LEFT JOIN protected p ON p.id = e.id"
+    rows = connection.execute(f"{query} WHERE e.seq > ? ORDER BY e.seq LIMIT ?", (seq, limit)).fetchall()
+    events = [Event(*row[1:]) for row in rows]
+    links = _in_chunks(connection, "SELECT id, key_id, key FROM idempotency_events WHERE id IN", [e.id for e in events])
+    keys = list(dict.fromkeys((key_id, key) for _, key_id, key in links))
+    found = (
+        connection.execute("SELECT key_id, key, digest, answer, at FROM idempotency WHERE key_id = ? AND key = ?", key)
+        for key in keys
+    )
+    items = [Idempotency(*row) for one in found for row in one]
+    return Batch([row[0] for row in rows], events, items, links)
+
+
+def remove(connection: sqlite3.Connection, ids: Sequence[str]) -> list[str]:
+    """Remove events and everything kept beside them, within a transaction; returns their idempotency keys."""
+    links = _in_chunks(connection, "SELECT id, key_id, key FROM idempotency_events WHERE id IN", ids)
+    keys = list({(key_id, key) for _, key_id, key in links})
+    connection.executemany("DELETE FROM idempotency WHERE key_id = ? AND key = ?", keys)
+    for table in ("idempotency_events", "protected", "events"):
+        connection.executemany(f"DELETE FROM {table} WHERE id = ?", [(one,) for one in ids])
+    return [key for _, key in keys]
+
+
+def about(connection: sqlite3.Connection, ids: Sequence[str]) -> list[str]:
+    """Events that are about others: reviews and outcomes."""
+    return [row[0] for row in _in_chunks(connection, "SELECT id FROM events WHERE subject IN", ids)]
+
+
+def scrub(connection: sqlite3.Connection, path: Path, needles: Iterable[str]) -> None:
+    """Leave no trace of removed rows in the log's files.
+
+    Removed content is overwritten with zeros (``secure_delete``) and the write-ahead log is emptied. A copy can remain
+    where SQLite once moved a row from one page to another; where the bytes are found, the file is rewritten, and the
+    workers wait for it.
+
+    Raises:
+        ServiceError: somebody reads the log all the time, so that its write-ahead log cannot be emptied.
+    """
+    with locked(path):
+        _empty_wal(connection, path)
+        if contains(path, needles):
+            connection.execute("VACUUM")
+            _empty_wal(connection, path)
+
+
+def contains(path: Path, needles: Iterable[str]) -> bool:
+    """Whether a file holds one of some texts anywhere."""
+    if not path.exists() or not path.stat().st_size:
+        return False
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return any(content.find(needle.encode()) >= 0 for needle in needles if needle)
+
+
+def _empty_wal(connection: sqlite3.Connection, path: Path) -> None:
+    busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if busy:
+        raise ServiceError(f"{path}: the write-ahead log is being read and could not be emptied; repeat the erasure.")
+
+
+def _in_chunks(connection: sqlite3.Connection, query: str, ids: Sequence[str]) -> list[tuple[Any, ...]]:
+    rows: list[tuple[Any, ...]] = []
+    for start in range(0, len(ids), CHUNK):
+        part = ids[start : start + CHUNK]
+        rows += connection.execute(f"{query} ({', '.join('?' * len(part))})", part).fetchall()
+    return rows

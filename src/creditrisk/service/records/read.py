@@ -1,0 +1,200 @@
+"""Look-ups in the records: own log, PostgreSQL, scored files. They block: run them in a thread."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from creditrisk.errors import ServiceError
+from creditrisk.service.identifiers import is_identifier
+from creditrisk.service.log import connect
+from creditrisk.service.problem import Problem
+from creditrisk.service.record import COLUMNS, Event
+from creditrisk.service.records import database
+from creditrisk.service.settings import ServiceSettings
+
+Run = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
+"""Run a query written with ``?`` and ``{events}``."""
+Status = Literal["approve", "refer", "decline", "pending", "reviewed"]
+"""Of decisions: what was decided; pending: referred and not reviewed; reviewed: referred and reviewed since."""
+CHUNK = 500
+_COLUMNS = ", ".join(COLUMNS)
+_REVIEWED = "EXISTS (SELECT 1 FROM {events} r WHERE r.subject = e.id AND r.kind = 'review')"
+_WHERE: dict[Status | None, str] = {
+    None: "",
+    "approve": " AND status = 'approve'",
+    "refer": " AND status = 'refer'",
+    "decline": " AND status = 'decline'",
+    "pending": f" AND status = 'refer' AND purpose = 'decision' AND NOT {_REVIEWED}",
+    "reviewed": f" AND status = 'refer' AND {_REVIEWED}",
+}
+
+
+class Found(NamedTuple):
+    """A decision and what was said about it since, oldest first."""
+
+    decision: Event
+    about: list[Event]
+    complete: bool
+    """False where PostgreSQL is away: reviews and outcomes recorded on other machines may be missing."""
+
+
+class Page(NamedTuple):
+    """Decisions, newest first, each with its last review; and from where the next page goes on."""
+
+    decisions: list[tuple[Event, Event | None]]
+    cursor: str | None
+    complete: bool
+
+
+class Records:
+    """Look-ups over all places where a record may lie.
+
+    Args:
+        settings: the service's.
+        path: the machine's own log.
+    """
+
+    def __init__(self, settings: ServiceSettings, path: Path) -> None:
+        self._settings, self._path = settings, path
+
+    def many(self, ids: Sequence[str]) -> dict[str, Event]:
+        """Decisions by their ids; those that are nowhere are left out.
+
+        Raises:
+            Problem: 503 where one may be in PostgreSQL, which is away.
+        """
+        found: dict[str, Event] = {}
+        ids = [one for one in ids if is_identifier(one.partition(".")[0])]
+        for place in self._places():
+            missing = [one for one in ids if one not in found]
+            if not missing:
+                return found
+            with place() as run:
+                found |= {event.id: event for event in _select(run, "kind = 'decision' AND id IN", missing)}
+        for one in ids:
+            if one not in found and "." in one and (event := self._in_files(one)) is not None:
+                found[one] = event
+        return found
+
+    def one(self, name: str) -> Found | None:
+        """A decision with all that was said about it; None where there is none.
+
+        Raises:
+            Problem: 503 where it may be in PostgreSQL, which is away.
+        """
+        decision = self.many([name]).get(name)
+        if decision is None:
+            return None
+        about, complete = self._everywhere(lambda run: _select(run, "subject IN", [name]))
+        return Found(decision, sorted({event.id: event for event in about}.values()), complete)
+
+    def page(self, low: str, high: str, status: Status | None, limit: int) -> Page:
+        """The newest decisions with identifiers from ``low`` and below ``high``."""
+        where = f"kind = 'decision' AND id >= ? AND id < ?{_WHERE[status]} ORDER BY id DESC LIMIT ?"
+        query = f"SELECT {_COLUMNS} FROM {{events}} e WHERE {where}"
+        rows, complete = self._everywhere(lambda run: [Event(*row) for row in run(query, (low, high, limit + 1))])
+        events = sorted({event.id: event for event in rows}.values(), reverse=True)
+        more, events = len(events) > limit, events[:limit]
+        last = events[-1].id if more else None
+        names = [event.id for event in events]
+        reviews, _ = self._everywhere(lambda run: _select(run, "kind = 'review' AND subject IN", names))
+        latest = {str(review.subject): review for review in sorted(reviews)}
+        pairs = [(event, latest.get(event.id)) for event in events]
+        if status == "pending":  # one place may not know what another one does
+            pairs = [pair for pair in pairs if pair[1] is None]
+        return Page(pairs, last, complete)
+
+    def _places(self) -> list[Callable[[], AbstractContextManager[Run]]]:
+        places: list[Callable[[], AbstractContextManager[Run]]] = []
+        if self._path.exists():
+            places.append(lambda: _here(self._path))
+        if self._settings.database_url:
+            places.append(lambda: _there(self._settings.database_url))
+        return places
+
+    def _everywhere(self, ask: Callable[[Run], list[Event]]) -> tuple[list[Event], bool]:
+        found: list[Event] = []
+        complete = True
+        for place in self._places():
+            try:
+                with place() as run:
+                    found += ask(run)
+            except Problem:
+                if self._settings.audit == "postgres":
+                    raise
+                complete = False
+        return found, complete
+
+    def _in_files(self, name: str) -> Event | None:
+        if not (self._settings.state / "files").is_dir():
+            return None
+        from creditrisk.service import filerecords
+
+        row = filerecords.find(self._settings.state, name)
+        return None if row is None else _of_file(name, row)
+
+
+def _of_file(name: str, row: dict[str, Any]) -> Event:
+    """A scored file's row in the form of a single application's record."""
+    given = {key.removeprefix("field:"): value for key, value in row.items() if key.startswith("field:")}
+    said = {key.removeprefix("answer:"): value for key, value in row.items() if key.startswith("answer:")}
+    reasons = [
+        {"characteristic": said.get(f"characteristic_{number}"), "text": text}
+        for number in range(1, 5)
+        if (text := said.get(f"reason_{number}"))
+    ]
+    answer = {key: said.get(key) for key in ("pd", "score", "band", "decision", "verdict")} | {"reasons": reasons}
+    request = msgspec.json.encode({"application": given})
+    status, applicant = str(said.get("decision")), row["_applicant_id"]
+    fixed = (row["_at"], row["_key_id"], applicant, status, row["_purpose"], row["_version"])
+    return Event(name, "decision", None, *fixed, request, msgspec.json.encode(answer))
+
+
+def _select(run: Run, condition: str, ids: Sequence[str]) -> list[Event]:
+    found: list[Event] = []
+    for start in range(0, len(ids), CHUNK):
+        part = ids[start : start + CHUNK]
+        marks = ", ".join("?" * len(part))
+        found += [Event(*row) for row in run(f"SELECT {_COLUMNS} FROM {{events}} WHERE {condition} ({marks})", part)]
+    return found
+
+
+@contextmanager
+def _here(path: Path) -> Iterator[Run]:
+    try:
+        connection = connect(path, read_only=True)
+    except ServiceError as error:
+        raise _away() from error
+    try:
+        yield lambda query, values: connection.execute(query.format(events="events"), values).fetchall()
+    except sqlite3.Error as error:
+        raise _away() from error
+    finally:
+        connection.close()
+
+
+@contextmanager
+def _there(url: str | None) -> Iterator[Run]:
+    try:
+        with database.connect(url) as connection:
+
+            def run(query: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+                plain = query.format(events=f"{database.SCHEMA}.events").replace("?", "%s")
+                return connection.execute(plain.encode(), values).fetchall()
+
+            yield run
+    except ServiceError as error:
+        raise _away() from error
+    except database.driver().Error as error:
+        raise _away() from error
+
+
+def _away() -> Problem:
+    detail = "The record may lie in a database that does not answer; try again later."
+    return Problem(503, "records-away", detail, headers={"Retry-After": "10"})

@@ -1,0 +1,166 @@
+"""What is said about decisions later: a person's verdict after a refer, how the loan went. Never overwritten."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import time
+from typing import Annotated, Any, Literal
+
+import msgspec
+from fastapi import APIRouter, Depends, Request, Response
+from msgspec import Meta
+
+from creditrisk.service.front import read_body
+from creditrisk.service.hot import idempotency
+from creditrisk.service.keys import Caller
+from creditrisk.service.problem import FieldError, Problem
+from creditrisk.service.record import Event
+from creditrisk.service.routes.common import hot_of, needs, service_of, write_down
+from creditrisk.service.routes.decisions import iso, records_of, unknown
+from creditrisk.service.schema import undecodable
+
+router = APIRouter(tags=["decisions"])
+encode = msgspec.json.encode
+Asking = Annotated[Caller | None, Depends(needs("outcomes"))]
+"""The scope ``outcomes`` (or ``admin``, which holds all others) may say what became of decisions."""
+
+
+class Review(msgspec.Struct, forbid_unknown_fields=True):
+    """A person's verdict on a referred application."""
+
+    verdict: Literal["approve", "decline"]
+    who: Annotated[str, Meta(min_length=1, max_length=200)]
+    why: Annotated[str, Meta(min_length=1, max_length=2_000)]
+
+
+class Outcome(msgspec.Struct, forbid_unknown_fields=True):
+    """How a loan went."""
+
+    decision_id: Annotated[str, Meta(min_length=1, max_length=100)]
+    outcome: Literal["good", "bad"]
+    observed_on: dt.date
+
+
+def _body(*types: type) -> dict[str, Any]:
+    """The body's part of the OpenAPI document."""
+    _, parts = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
+    one = parts[types[0].__name__]
+    listed = {"oneOf": [one, {"type": "array", "items": one, "minItems": 1}]} if types[0] is Outcome else one
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": listed}}}}
+
+
+@router.post("/v1/decisions/{decision_id}/review", status_code=201, openapi_extra=_body(Review))
+async def review(request: Request, decision_id: str, caller: Asking) -> Response:
+    """Record a person's verdict on a referred application; a later one is added, none is overwritten."""
+    body = await _read(request, service_of(request).settings.max_body_bytes)
+    said = _decode(body, Review)
+    known = await asyncio.to_thread(records_of(request).many, [decision_id])
+    decision = known.get(decision_id)
+    if decision is None:
+        raise unknown(decision_id)
+    if decision.status != "refer" or decision.purpose != "decision":
+        what = decision.status if decision.purpose == "decision" else decision.purpose
+        raise Problem(409, "not-referred", f"Only a referred application is reviewed; this one's record says {what!r}.")
+    now = time.time_ns()
+    name = hot_of(service_of(request)).identifiers.make(now)
+    content = {"review_id": name, "decision_id": decision_id, "at": iso(now // 1_000)} | msgspec.structs.asdict(said)
+    event = _event(name, "review", decision, said.verdict, now, caller, said, content)
+    return await _record(request, caller, body, [event], encode(content), now)
+
+
+@router.post("/v1/outcomes", status_code=201, openapi_extra=_body(Outcome))
+async def outcomes(request: Request, caller: Asking) -> Response:
+    """Record how loans went, one or a list; a later outcome of a decision is added, none is overwritten."""
+    settings = service_of(request).settings
+    body = await _read(request, settings.max_list_bytes)
+    found: Outcome | list[Outcome] = _decode(body, Outcome | list[Outcome])
+    said = found if isinstance(found, list) else [found]
+    if not 1 <= len(said) <= settings.max_list:
+        error = FieldError("the body", str(len(said)), "range", f"1 to {settings.max_list} outcomes")
+        raise Problem(422, "invalid-request", f"A list holds 1 to {settings.max_list:,} outcomes.", [error])
+    now = time.time_ns()
+    _not_in_the_future(said, isinstance(found, list), now)
+    known = await asyncio.to_thread(records_of(request).many, [one.decision_id for one in said])
+    _all_known(said, isinstance(found, list), known)
+    make = hot_of(service_of(request)).identifiers.make
+    events, contents = [], []
+    for one in said:
+        name = make(now)
+        content = {"outcome_id": name, "at": iso(now // 1_000)} | msgspec.structs.asdict(one)
+        events.append(_event(name, "outcome", known[one.decision_id], one.outcome, now, caller, one, content))
+        contents.append(content)
+    return await _record(request, caller, body, events, encode({"recorded": contents}), now)
+
+
+async def _read(request: Request, limit: int) -> bytes:
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise Problem(415, "unsupported-media-type", "Send application/json.")
+    return await read_body(request.receive, limit) or b""
+
+
+def _decode(body: bytes, form: Any) -> Any:
+    try:
+        return msgspec.json.decode(body, type=form)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise undecodable(body, error) from None
+
+
+def _not_in_the_future(said: list[Outcome], listed: bool, now: int) -> None:
+    tomorrow = dt.datetime.fromtimestamp(now / 1e9, dt.UTC).date() + dt.timedelta(days=1)  # it is later in the east
+    errors = [
+        FieldError(_place(number, listed, "observed_on"), one.observed_on.isoformat(), "range", "no day in the future")
+        for number, one in enumerate(said)
+        if one.observed_on > tomorrow
+    ]
+    if errors:
+        names = ", ".join(error.field for error in errors)
+        raise Problem(422, "invalid-request", f"An outcome is observed in the future: look at {names}.", errors)
+
+
+def _all_known(said: list[Outcome], listed: bool, known: dict[str, Event]) -> None:
+    errors = [
+        FieldError(_place(number, listed, "decision_id"), one.decision_id, "unknown", "the decision_id of an answer")
+        for number, one in enumerate(said)
+        if one.decision_id not in known
+    ]
+    if errors:
+        detail = "No decision of this id is recorded; nothing of the request was kept."
+        raise Problem(404, "unknown-decision", detail, errors)
+
+
+def _place(number: int, listed: bool, name: str) -> str:
+    return f"[{number}].{name}" if listed else name
+
+
+def _event(
+    name: str, kind: str, decision: Event, status: str, now: int, caller: Caller | None, said: Any, content: Any
+) -> Event:
+    """The record; it names the decision's applicant, so that it is erased with them."""
+    return Event(
+        name,
+        kind,
+        decision.id,
+        now // 1_000,
+        caller.id if caller else None,
+        decision.applicant_id,
+        status,
+        decision.purpose,
+        decision.version,
+        encode(said),
+        encode(content),
+    )
+
+
+async def _record(
+    request: Request, caller: Caller | None, body: bytes, events: list[Event], content: bytes, now: int
+) -> Response:
+    key = request.headers.get("idempotency-key")
+    repeat = None
+    if key is not None:
+        repeat = idempotency(key.encode("latin-1"), caller.id if caller else None, request.url.path, body, content, now)
+    earlier = await write_down(hot_of(service_of(request)), events, repeat)
+    if earlier is not None:
+        return Response(earlier.answer, 201, {"Idempotency-Replayed": "true"}, "application/json")
+    return Response(content, 201, media_type="application/json")

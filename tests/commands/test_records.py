@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from service.events import event, fill, local_rows
+
+from creditrisk.cli import main
+from creditrisk.service.records.migrate import HEAD
+
+
+@pytest.fixture(autouse=True)
+def _surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CREDITRISK_SERVICE_STATE", str(tmp_path))
+    for name in ("DATABASE_URL", "AUDIT", "CREDITRISK_SERVICE_RETENTION_DAYS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def code(arguments: list[str]) -> object:
+    try:
+        return main(arguments)
+    except SystemExit as ended:
+        return ended.code
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["records"], "ACTION"),
+        (["records", "erase"], "--applicant"),
+        (["records", "migrate"], "DATABASE_URL is not set"),
+        (["records", "prune"], "--days N"),
+        (["records", "prune", "--days", "0"], "--days N"),
+        (["serve", "--audit", "postgres"], "DATABASE_URL is not set"),
+    ],
+)
+def test_what_is_missing_is_a_sentence(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert code(arguments) == 1
+    assert said in capsys.readouterr().err
+
+
+def test_erase_and_prune_say_how_much(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "decisions.db"
+    fill(path, [([event(1, "Somebody")], None), ([event(2, "other")], None)])
+    assert main(["--json", "records", "erase", "--applicant", "Somebody"]) == 0
+    assert json.loads(capsys.readouterr().out)["decisions"] == 1
+    assert main(["--json", "records", "prune", "--days", "1"]) == 0
+    assert json.loads(capsys.readouterr().out)["removed_here"] == 1
+    assert local_rows(path, "SELECT kind FROM events") == [("erasure",)]
+
+
+@pytest.mark.slow
+def test_migrate_says_the_revision(
+    database: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database)
+    assert main(["--json", "records", "migrate"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"revision": HEAD}

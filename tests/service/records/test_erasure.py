@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import polars as pl
+import pytest
+from service.events import MAKE, NOW_MS, event, fill, local_rows, remote_rows, repeat, said_of
+
+from creditrisk.errors import ServiceError
+from creditrisk.service import filerecords
+from creditrisk.service.log import Writer, connect
+from creditrisk.service.record import Group
+from creditrisk.service.records import local
+from creditrisk.service.records.erasure import erase
+from creditrisk.service.records.forward import Forwarder
+from creditrisk.service.settings import ServiceSettings
+
+WHO = "Wilhelmine-Musterfrau-4711"
+
+
+def settings(state: Path, url: str | None = None, audit: str = "sqlite") -> ServiceSettings:
+    return ServiceSettings.model_validate({"state": state, "database_url": url, "audit": audit})
+
+
+def holding(state: Path, *texts: str) -> list[str]:
+    """Files of a folder that hold one of some texts anywhere."""
+    files = [path for path in state.rglob("*") if path.is_file()]
+    return [path.name for path in files if any(text.encode() in path.read_bytes() for text in texts)]
+
+
+def file_of(state: Path, applicants: list[str | None]) -> str:
+    """The records of a scored file, one row for each applicant."""
+    name = MAKE.make(NOW_MS * 1_000_000)
+    folder = filerecords.folder_of(state, name)
+    folder.mkdir(parents=True)
+    ids = [f"{name}.{number}" for number in range(1, len(applicants) + 1)]
+    rows = pl.DataFrame({"_decision_id": ids, "_applicant_id": pl.Series(applicants, dtype=pl.String)})
+    apart = pl.DataFrame({"_decision_id": ids, "sex": ["f"] * len(ids)})
+    filerecords.write_chunk(folder, 0, rows, apart)
+    return name
+
+
+def test_no_byte_of_an_applicant_remains_in_any_file_while_workers_have_the_log_open(tmp_path: Path) -> None:
+    """Thousands of others in random order: SQLite moves rows between pages, and moved rows leave copies."""
+    path = tmp_path / "decisions.db"
+    chance = random.Random(7)
+    open_elsewhere = [connect(path) for _ in range(2)]
+    mine = [event(n, applicant=WHO, protected=b'{"sex":"weiblich-4711"}') for n in range(0, 4_000, 400)]
+    others = [event(n, applicant=f"{chance.getrandbits(80):x}", protected=b'{"sex":"other"}') for n in range(4_000)]
+    about = [said_of(mine[0], "review", "approve", 4_000), said_of(mine[0], "outcome", "bad", 4_001)]
+    groups = [([one], repeat(f"key-{one.id}", answer=one.answer)) for one in (*mine, *others)]
+    chance.shuffle(groups)
+    fill(path, [*groups, *(([one], None) for one in about)])
+    file_of(tmp_path, [WHO, "other", None])
+    assert holding(tmp_path, WHO)
+    done = erase(settings(tmp_path), WHO, "officer")
+    traces = [WHO, "weiblich-4711", *(one.id for one in (*mine, *about))]
+    assert holding(tmp_path, *traces) == []
+    assert (done.decisions, done.others, done.file_rows) == (10, 2, 1)
+    assert local_rows(path, "SELECT count(*) FROM events WHERE kind = 'decision'") == [(4_000,)]
+    assert local_rows(path, "SELECT count(*) FROM idempotency") == [(4_000,)]
+    assert local_rows(path, "PRAGMA integrity_check") == [("ok",)]
+    for connection in open_elsewhere:
+        connection.close()
+
+
+def test_where_a_copy_remains_the_log_is_rewritten_and_open_connections_go_on(tmp_path: Path) -> None:
+    path = tmp_path / "decisions.db"
+    fill(path, [([event(n)], None) for n in range(500)])
+    writer = Writer(connect(path), path)
+    with local.opened(path) as connection:
+        remains = event(1_000)
+        connection.execute("UPDATE events SET applicant_id = ? WHERE seq = 7", (WHO,))
+        local.scrub(connection, path, [WHO])  # it stands in a row that was not removed: the rewriting is what is tried
+    assert not (tmp_path / "decisions.db-wal").stat().st_size
+    assert writer.write([Group([remains], None, lambda _: None)]) == [None]
+    writer.close()
+    assert local_rows(path, "SELECT seq FROM events ORDER BY seq DESC LIMIT 1") == [(501,)]
+    assert local_rows(path, "PRAGMA integrity_check") == [("ok",)]
+
+
+def test_a_tombstone_says_when_by_whom_and_how_much_but_not_who(tmp_path: Path) -> None:
+    fill(tmp_path / "decisions.db", [([event(1, applicant=WHO)], None), ([event(2, applicant="other")], None)])
+    done = erase(settings(tmp_path), WHO, "officer", "key1")
+    query = "SELECT id, kind, subject, key_id, applicant_id, request, answer FROM events WHERE kind = 'erasure'"
+    ((name, kind, subject, key_id, applicant, request, answer),) = local_rows(tmp_path / "decisions.db", query)
+    assert (name, kind, subject, key_id, applicant) == (done.erasure_id, "erasure", None, "key1", None)
+    assert json.loads(request)["who"] == "officer"
+    assert json.loads(answer) == {"erasure_id": name, "decisions": 1, "others": 0, "file_rows": 0}
+
+
+def test_a_second_erasure_finds_nothing(tmp_path: Path) -> None:
+    fill(tmp_path / "decisions.db", [([event(1, applicant=WHO)], None)])
+    assert erase(settings(tmp_path), WHO, "officer").decisions == 1
+    assert erase(settings(tmp_path), WHO, "officer").decisions == 0
+
+
+def test_nothing_is_erased_while_the_database_is_away(tmp_path: Path) -> None:
+    fill(tmp_path / "decisions.db", [([event(1, applicant=WHO)], None)])
+    with pytest.raises(ServiceError, match="Nothing was erased") as caught:
+        erase(settings(tmp_path, "postgresql://lender:geheim@127.0.0.1:1/none"), WHO, "officer")
+    assert "geheim" not in str(caught.value)
+    assert local_rows(tmp_path / "decisions.db", "SELECT count(*) FROM events") == [(1,)]
+
+
+def machine(state: Path, url: str) -> Forwarder:
+    return Forwarder(state / "decisions.db", url)
+
+
+@pytest.mark.slow
+def test_an_applicant_is_forgotten_in_postgresql_and_on_other_machines_before_they_copy_more(
+    tmp_path: Path, database: str
+) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    first, late, other = event(1, WHO, b"{}"), event(2, WHO), event(3, "other")
+    fill(
+        here / "decisions.db",
+        [([first], repeat("k", answer=WHO.encode())), ([said_of(first, "review", "approve", 5)], None)],
+    )
+    fill(there / "decisions.db", [([late], None), ([other], None)])
+    file_of(there, [WHO, "other"])
+    with local.opened(here / "decisions.db") as log:
+        forwarder = machine(here, database)
+        assert forwarder.step(log) == 2
+        forwarder.close()
+    done = erase(settings(here, database), WHO, "officer")
+    assert (done.decisions, done.others) == (1, 1)
+    for table in ("events", "protected", "idempotency", "idempotency_events"):
+        assert remote_rows(database, f"SELECT * FROM creditrisk.{table}") == []
+    with local.opened(there / "decisions.db") as log:
+        forwarder = machine(there, database)
+        assert forwarder.step(log) == 1
+        forwarder.close()
+    assert remote_rows(database, "SELECT applicant_id FROM creditrisk.events") == [("other",)]
+    assert holding(here, WHO, first.id) == []
+    assert holding(there, WHO, late.id) == []
+    assert filerecords.applicants(there) == ["other"]
+
+
+@pytest.mark.slow
+def test_who_comes_back_after_an_erasure_is_copied_again(tmp_path: Path, database: str) -> None:
+    fill(tmp_path / "decisions.db", [([event(1, WHO)], None)])
+    erase(settings(tmp_path, database), WHO, "officer")
+    again = event(10**11, WHO)  # some years later
+    fill(tmp_path / "decisions.db", [([again], None)])
+    with local.opened(tmp_path / "decisions.db") as log:
+        forwarder = machine(tmp_path, database)
+        assert forwarder.step(log) == 2
+        forwarder.close()
+    assert (again.id,) in remote_rows(database, "SELECT id FROM creditrisk.events")
+
+
+@pytest.mark.slow
+def test_with_records_in_postgresql_the_tombstone_lies_there(tmp_path: Path, database: str) -> None:
+    done = erase(settings(tmp_path, database, "postgres"), WHO, "officer")
+    query = "SELECT id, kind FROM creditrisk.events"
+    assert remote_rows(database, query) == [(done.erasure_id, "erasure")]
+    assert not (tmp_path / "decisions.db").exists()

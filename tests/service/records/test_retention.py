@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from service.events import NOW_MS, event, fill, local_rows, remote_rows, repeat, said_of
+
+from creditrisk.service.identifiers import lowest
+from creditrisk.service.records import local
+from creditrisk.service.records.forward import Forwarder
+from creditrisk.service.records.retention import DAY_MS, oldest, prune_database, prune_here
+
+IDS = "SELECT id FROM {}events ORDER BY id"
+
+
+def test_the_oldest_that_is_kept_is_so_many_days_old() -> None:
+    assert oldest(3, NOW_MS) == lowest(NOW_MS - 3 * DAY_MS)
+
+
+def test_old_rows_go_with_what_lies_beside_them_and_erasures_stay_written(tmp_path: Path) -> None:
+    path = tmp_path / "decisions.db"
+    old = [event(n, protected=b"{}") for n in range(1_100)]
+    new = event(5_000)
+    about_old, about_new = said_of(old[0], "outcome", "bad", 6_000), said_of(new, "outcome", "good", 6_001)
+    tombstone = event(1)._replace(kind="erasure")
+    groups = [([one], repeat(one.id)) for one in old]
+    fill(path, [*groups, *(([one], None) for one in (tombstone, new, about_old, about_new))])
+    assert prune_here(tmp_path, path, lowest(NOW_MS + 4_000), copied_only=False).here == 1_101
+    assert local_rows(path, IDS.format("")) == [(one.id,) for one in (tombstone, new, about_new)]
+    for table in ("protected", "idempotency", "idempotency_events"):
+        assert local_rows(path, f"SELECT * FROM {table}") == []
+
+
+def test_what_was_not_copied_yet_stays(tmp_path: Path) -> None:
+    path = tmp_path / "decisions.db"
+    events = [event(n) for n in range(10)]
+    fill(path, [([one], None) for one in events])
+    with local.opened(path) as log:
+        local.advance(log, path, 6)
+    assert prune_here(tmp_path, path, lowest(NOW_MS + 4_000), copied_only=True).here == 6
+    assert local_rows(path, IDS.format("")) == [(one.id,) for one in events[6:]]
+
+
+def test_a_scored_files_records_go_as_a_whole(tmp_path: Path) -> None:
+    for number in (1, 5_000):
+        (tmp_path / "files" / event(number).id).mkdir(parents=True)
+    assert prune_here(tmp_path, tmp_path / "decisions.db", lowest(NOW_MS + 4_000), False) == (0, 1)
+    assert len(list((tmp_path / "files").iterdir())) == 1
+
+
+@pytest.mark.slow
+def test_old_rows_go_in_postgresql_too(tmp_path: Path, database: str) -> None:
+    path = tmp_path / "decisions.db"
+    old, new = event(1, protected=b"{}"), event(5_000)
+    about = said_of(old, "review", "approve", 6_000)
+    fill(path, [([old], repeat("k")), ([new], None), ([about], None)])
+    with local.opened(path) as log:
+        forwarder = Forwarder(path, database)
+        assert forwarder.step(log) == 3
+        forwarder.close()
+    assert prune_database(database, lowest(NOW_MS + 4_000)) == 2
+    assert remote_rows(database, IDS.format("creditrisk.")) == [(new.id,)]
+    assert remote_rows(database, "SELECT * FROM creditrisk.protected") == []
+    assert remote_rows(database, "SELECT * FROM creditrisk.idempotency") == []

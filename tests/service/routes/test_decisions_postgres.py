@@ -1,0 +1,104 @@
+"""Decisions whose records lie in PostgreSQL, behind a real server with keys."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from postgres import Postgres
+from service.events import local_rows, remote_rows
+from service.routes.test_decisions import decided, ids, listed, review, scored
+from service.running import serving
+
+from creditrisk.service.keys import KeyStore
+from creditrisk.service.log import connect
+
+pytestmark = pytest.mark.slow
+
+
+def until(true: Callable[[], bool], seconds: float = 60.0) -> None:
+    limit = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < limit, "it did not come about"
+        time.sleep(0.05)
+
+
+def test_with_audit_postgres_no_answer_leaves_before_its_record_and_none_while_it_is_away(
+    tmp_path: Path, small_bundle: Path, database: str, postgres: Postgres
+) -> None:
+    arguments = ("--bundle", str(small_bundle), "--audit", "postgres", "--workers", "2")
+    with serving(tmp_path, *arguments, DATABASE_URL=database) as running, running.client() as client:
+        given = [scored(client, applicant_id="A")["decision_id"] for _ in range(5)]
+        found = remote_rows(database, "SELECT id FROM creditrisk.events ORDER BY id")
+        assert [name for (name,) in found] == sorted(given)
+        assert ids(listed(client)) == sorted(given, reverse=True)
+        postgres.stop()
+        away = client.post("/v1/score", json={"application": {"income": 1.0, "amount": 2.0, "months": 12}})
+        reading = client.get("/v1/decisions")
+        postgres.start()
+        assert (away.status_code, away.headers["content-type"]) == (503, "application/problem+json")
+        assert reading.status_code == 503
+        until(lambda: client.post("/v1/score", json={"application": {"income": 1.0}}).status_code in (200, 422))
+        referred = decided(client, "refer")["decision_id"]
+        assert review(client, referred).status_code == 201
+        assert client.delete("/v1/applicants/A").json()["decisions"] == 5
+        assert client.get(f"/v1/decisions/{given[0]}").status_code == 404
+
+
+def forwarder(client: httpx.Client) -> dict[str, Any]:
+    return client.get("/health/ready").json()["forwarder"] or {"seq": 0, "error": None}
+
+
+def test_records_move_from_the_machine_and_are_found_where_they_are(
+    tmp_path: Path, small_bundle: Path, database: str, postgres: Postgres
+) -> None:
+    path = tmp_path / "decisions.db"
+    with (
+        serving(tmp_path, "--bundle", str(small_bundle), DATABASE_URL=database) as running,
+        running.client() as client,
+    ):
+        first = scored(client, applicant_id="A")["decision_id"]
+        until(lambda: forwarder(client)["seq"] >= 1)
+        postgres.stop()
+        second = scored(client)["decision_id"]
+        assert listed(client)["complete"] is False
+        assert client.get(f"/v1/decisions/{second}").json()["complete"] is False
+        assert client.get("/v1/decisions/01890000-0000-7000-8000-000000000000").status_code == 503
+        assert client.delete("/v1/applicants/A").status_code == 503
+        assert client.get(f"/v1/decisions/{first}").status_code == 200
+        until(lambda: forwarder(client)["error"] is not None)
+        postgres.start()
+        until(lambda: forwarder(client)["seq"] >= 2)
+        connection = connect(path)
+        connection.execute("DELETE FROM events WHERE id = ?", (first,))  # old, and pruned on this machine
+        connection.close()
+        assert client.get(f"/v1/decisions/{first}").json()["applicant_id"] == "A"
+        assert ids(listed(client)) == [second, first]
+    assert remote_rows(database, "SELECT id FROM creditrisk.events ORDER BY seq") == [(first,), (second,)]
+    assert local_rows(path, "SELECT seq FROM forwarded") == [(2,)]
+
+
+def test_each_route_asks_for_its_scope(tmp_path: Path, small_bundle: Path) -> None:
+    store = KeyStore(tmp_path / "keys.json")
+    texts = {scope: store.create(scope, (scope,))[1] for scope in ("score", "read", "outcomes", "admin")}
+    asked: dict[str, tuple[str, str]] = {
+        "read": ("GET", "/v1/decisions"),
+        "outcomes": ("POST", "/v1/outcomes"),
+        "admin": ("DELETE", "/v1/applicants/nobody"),
+    }
+    with serving(tmp_path, "--bundle", str(small_bundle)) as running, running.client() as client:
+
+        def status(scope: str, method: str, url: str) -> int:
+            headers = {"X-API-Key": texts[scope]} if scope else {}
+            found: httpx.Response = client.request(method, url, headers=headers)
+            return found.status_code
+
+        for needed, (method, url) in asked.items():
+            assert status("", method, url) == 401
+            assert status("score", method, url) == 403
+            assert status(needed, method, url) not in (401, 403)
+            assert status("admin", method, url) not in (401, 403)
