@@ -7,7 +7,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from lender import Lender
 from service.running import APPLICATION, Running, serving
@@ -22,7 +22,7 @@ MODEL = "CreditRiskModel-small"
 def following(bank: Project, state: Path, ready: bool = True, **environment: str) -> Iterator[Running]:
     """A server on the bank's registry, which looks at it twice a second."""
     given = {"CREDITRISK_SERVICE_WATCH_SECONDS": "0.5"} | environment
-    with serving(state, root=bank.root, ready=ready, asgi=False, **given) as running:
+    with serving(state, root=bank.root, ready=ready, asgi=False, **cast(Any, given)) as running:
         yield running
 
 

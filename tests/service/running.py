@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,10 @@ class Running:
         """What the server printed."""
         return self.output.read_text(encoding="utf-8", errors="replace")
 
+    def complaints(self) -> str:
+        """What the server printed, without its lines about requests that went well."""
+        return "".join(line for line in self.said().splitlines(keepends=True) if '"level":"info"' not in line)
+
 
 def free_port() -> int:
     """A port of the loopback address that nobody listens on just now."""
@@ -52,22 +56,31 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def serving(
-    state: Path, *arguments: str, root: Path = ROOT, ready: bool = True, asgi: bool = False, **environment: str
+    folder: Path,
+    *arguments: str,
+    root: Path = ROOT,
+    ready: bool = True,
+    asgi: bool = False,
+    tracer: Sequence[str] = (),
+    state: Path | None = None,
+    **environment: str,
 ) -> Iterator[Running]:
     """Run ``main.py serve`` until the block ends; with ``ready``, wait until it has a model.
 
-    With ``asgi``, plain uvicorn runs the application, as any other server would.
+    With ``asgi``, plain uvicorn runs the application, as any other server would. ``tracer`` is a command that runs
+    the server's. What the server keeps lies in ``state``, or in ``folder`` where absent, which also takes what it says.
     """
     port = free_port()
-    state.mkdir(parents=True, exist_ok=True)
-    output = state / f"server-{port}.out"
+    folder.mkdir(parents=True, exist_ok=True)
+    state = folder if state is None else state
+    output = folder / f"server-{port}.out"
     command = [sys.executable, str(root / "main.py"), "serve", "--port", str(port), *arguments]
     if asgi:
         command = [sys.executable, "-m", "uvicorn", "--app-dir", str(root / "6.production"), "app:app"]
         command += ["--port", str(port), "--log-level", "warning", *arguments]
     given = os.environ | {"CREDITRISK_SERVICE_STATE": str(state), "CREDITRISK_ROOT": str(root)} | environment
     with output.open("wb") as file:
-        process = subprocess.Popen(command, env=given, stdout=file, stderr=subprocess.STDOUT)
+        process = subprocess.Popen([*tracer, *command], env=given, stdout=file, stderr=subprocess.STDOUT)
         running = Running(f"http://127.0.0.1:{port}", state, process, output, asgi)
         try:
             _wait(running, "/health/ready" if ready else "/health/live")

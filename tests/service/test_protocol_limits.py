@@ -107,7 +107,7 @@ def test_thousands_of_pipelined_requests_are_answered(strict: Running) -> None:
 
 
 def test_a_client_that_goes_before_its_answer_leaves_a_record_and_no_error(strict: Running) -> None:
-    before, said = len(recorded(strict)), strict.said()
+    before, said = len(recorded(strict)), strict.complaints()
     with held(strict):
         for pipelined in (score(), score() + LIVE + score()):
             with connected(strict.port) as client:
@@ -118,7 +118,7 @@ def test_a_client_that_goes_before_its_answer_leaves_a_record_and_no_error(stric
         client.send(score())
         assert client.answer().status == 200
     assert len(recorded(strict)) == before + 3  # a request that waited its turn was never begun
-    assert strict.said() == said
+    assert strict.complaints() == said
 
 
 def test_a_client_that_does_not_read_is_not_read_from(strict: Running) -> None:
@@ -241,7 +241,7 @@ def test_a_stop_finishes_what_began(tmp_path: Path, small_bundle: Path, asgi: bo
             thread.join()
         running.process.wait(30)
         assert recorded(running) == {*answered, found.json()["decision_id"]}
-        assert running.said() == ""
+        assert running.complaints() == ""
 
 
 def accepts(port: int) -> bool:

@@ -10,12 +10,13 @@ import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
+from creditrisk.service import describe
 from creditrisk.service.filework import NO_SPACE, TOO_BIG, WRONG_FILE, Job
 from creditrisk.service.keys import Caller
 from creditrisk.service.problem import Problem
@@ -25,11 +26,32 @@ from creditrisk.service.schema import Purpose
 from creditrisk.service.service import Service
 from creditrisk.service.upload import receive_upload
 
-router = APIRouter(tags=["score"])
+router = APIRouter(tags=["scoring"])
 READ_BYTES = 1 << 18
+_FILE: dict[str, Any] = {"type": "string", "format": "binary"}
+TAKES = {
+    "multipart/form-data": {"schema": {"type": "object", "properties": {"file": _FILE}, "required": ["file"]}},
+    "text/csv": {"schema": _FILE},
+    "application/vnd.apache.parquet": {"schema": _FILE},
+}
 
 
-@router.post("/v1/score/file", response_class=StreamingResponse)
+@router.post(
+    "/v1/score/file",
+    operation_id="score_file",
+    response_class=StreamingResponse,
+    responses=describe.answers(
+        {"type": "string"},
+        400,
+        408,
+        413,
+        415,
+        422,
+        text="A line for each row, with a verdict; the file's id stands in X-File-Id.",
+        media_type="text/csv",
+    ),
+    openapi_extra={"requestBody": {"required": True, "content": TAKES}},
+)
 async def score_file(
     request: Request,
     caller: Annotated[Caller | None, Depends(needs("batch"))],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -12,6 +13,7 @@ from creditrisk.service.records import status
 from creditrisk.service.routes.common import answer, service_of
 
 router = APIRouter(tags=["operations"])
+_FOLDERS = re.compile(r"(?<![\w.])/(?:[^\s:,;'\"/]+/)*(?=[^\s:,;'\"/])")
 STATUS: dict[str, Any] = {"type": "object", "properties": {"status": {"const": "live"}}, "required": ["status"]}
 READY: dict[str, Any] = {
     "type": "object",
@@ -48,8 +50,12 @@ async def ready(request: Request) -> Response:
     service = service_of(request)
     model = service.model
     if model is None:
-        raise Problem(503, "not-ready", service.trouble or "There is no model.", headers={"Retry-After": "5"})
-    content: dict[str, Any] = {"status": "ready", "model": model.named, "alerts": service.alerts}
+        raise Problem(503, "not-ready", without_folders(service.trouble), headers={"Retry-After": "5"})
+    content: dict[str, Any] = {
+        "status": "ready",
+        "model": model.named,
+        "alerts": {kind: without_folders(text) for kind, text in sorted(service.alerts.items())},
+    }
     if service.refresh is not None:
         content["registry"] = service.refresh.registry()
     if service.hot is not None and (shadow := service.hot.shadow) is not None:
@@ -57,3 +63,8 @@ async def ready(request: Request) -> Response:
     if service.keeper is not None:
         content["forwarder"] = status.read(service.settings.state)
     return answer(content)
+
+
+def without_folders(text: str) -> str:
+    """A sentence with the names of files and not their folders, which are nobody's business."""
+    return _FOLDERS.sub("", text)

@@ -1,0 +1,147 @@
+"""Nothing leaves before its record is on the disk: seen from outside, and with the disk full."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from service.raw import connected, score
+from service.running import Running, serving
+
+from creditrisk.service.log import connect
+
+CALLS = "pwrite64,pwritev,fdatasync,fsync,write,writev,sendto,sendmsg"
+LINE = re.compile(r"(\d+) +(?:<\.\.\. (?P<resumed>\w+) resumed>|(?P<call>\w+)\()(?P<rest>.*)")
+IDENTIFIER = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+WAL = "decisions.db-wal"
+
+
+def asked(running: Running, clients: int, each: int) -> list[str]:
+    """The identifiers of the answers that so many clients get at once."""
+    found: list[str] = []
+
+    def ask() -> None:
+        with connected(running.port) as client:
+            for _ in range(each):
+                client.send(score())
+                found.append(client.answer().json()["decision_id"])
+
+    threads = [threading.Thread(target=ask) for _ in range(clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return found
+
+
+class Trace:
+    """Where in a trace of system calls each record was written, synced and answered, by line number."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self.written: dict[str, int] = {}
+        self.answered: dict[str, int] = {}
+        self.syncs: list[tuple[int, int]] = []
+        """Start and end of each sync of the write-ahead log."""
+        began: dict[str, tuple[int, str]] = {}
+        for number, line in enumerate(lines):
+            match = LINE.match(line)
+            if match is None:
+                continue
+            thread, rest = match[1], match["rest"]
+            if match["resumed"]:
+                start, text = began.pop(thread, (number, ""))
+                self._ended(match["resumed"], start, number, text + rest)
+            elif rest.endswith("<unfinished ...>"):
+                began[thread] = (number, rest)
+            else:
+                self._ended(match["call"], number, number, rest)
+
+    def _ended(self, call: str, start: int, end: int, text: str) -> None:
+        names = IDENTIFIER.findall(text)
+        if call in ("fdatasync", "fsync"):
+            if WAL in text and text.endswith("= 0"):
+                self.syncs.append((start, end))
+        elif WAL in text:
+            for name in names:
+                self.written.setdefault(name, end)
+        elif "HTTP/1.1 200 OK" in text:
+            for name in names:
+                self.answered.setdefault(name, start)
+
+    def synced(self, name: str) -> bool:
+        """Whether a sync began after the record was written and had ended before its answer was sent."""
+        return any(self.written[name] < start and end < self.answered[name] for start, end in self.syncs)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace: apt-get install strace")
+def test_an_fsync_lies_between_each_record_and_its_answer(tmp_path: Path, small_bundle: Path) -> None:
+    trace = tmp_path / "trace"
+    tracer = ["strace", "-f", "-y", "-s", "8192", "-e", f"trace={CALLS}", "-o", str(trace)]
+    with serving(tmp_path / "state", "--bundle", str(small_bundle), tracer=tracer) as running:
+        names = asked(running, 1, 20) + asked(running, 8, 10)
+        (server,) = Path(f"/proc/{running.process.pid}/task/{running.process.pid}/children").read_text().split()
+        os.kill(int(server), 15)
+        running.process.wait(60)
+    seen = Trace(trace.read_text(encoding="utf-8", errors="replace").splitlines())
+    assert len(set(names)) == 100
+    assert set(names) <= set(seen.written)
+    assert set(names) <= set(seen.answered)
+    assert [name for name in names if not seen.synced(name)] == []
+    assert len(seen.syncs) < len(names), "eight clients at once should share syncs"
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path) -> Iterator[Path]:
+    """A file system of a few megabytes."""
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode != 0:
+        pytest.skip("needs the right to mount a small tmpfs")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def fill(path: Path) -> None:
+    """Take all the room that is left."""
+    with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(b"\0" * 4_096)
+
+
+def test_a_full_disk_stops_scoring_until_there_is_room(tmp_path: Path, small_bundle: Path) -> None:
+    with small_disk(tmp_path / "disk") as disk, serving(tmp_path, "--bundle", str(small_bundle), state=disk) as running:
+        answered = asked(running, 2, 10)
+        fill(disk / "filler")
+        refused = 0
+        with connected(running.port) as client:
+            for _ in range(60):  # what is left of the last pages may take a few more
+                client.send(score())
+                found = client.answer()
+                if found.status == 200:
+                    answered.append(found.json()["decision_id"])
+                else:
+                    assert (found.status, found.headers["retry-after"]) == (503, "5")
+                    assert found.json()["type"].endswith("not-recorded")
+                    refused += 1
+            assert refused > 20
+            client.send(b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n")
+            assert client.answer().status == 200
+            (disk / "filler").unlink()
+            client.send(score())
+            found = client.answer()
+            assert found.status == 200
+            answered.append(found.json()["decision_id"])
+        connection = connect(disk / "decisions.db", read_only=True)
+        kept = [name for (name,) in connection.execute("SELECT id FROM events")]
+        connection.close()
+        assert sorted(kept) == sorted(answered)
