@@ -52,9 +52,11 @@ def listed(*names: str) -> dict[str, Any]:
     return {"type": "array", "items": items}
 
 
-def answers(schema: dict[str, Any], *errors: int, text: str = "The answer.", media_type: str = JSON) -> Described:
-    """What a route gives: 200 with this schema, and problems of these statuses beside those that every route has."""
-    return {200: {"description": text, "content": {media_type: {"schema": schema}}}} | problems(*errors)
+def answers(
+    schema: dict[str, Any], *errors: int, text: str = "The answer.", media_type: str = JSON, status: int = 200
+) -> Described:
+    """What a route gives: its status with this schema, and problems beside those that every route has."""
+    return {status: {"description": text, "content": {media_type: {"schema": schema}}}} | problems(*errors)
 
 
 def problems(*statuses: int) -> Described:

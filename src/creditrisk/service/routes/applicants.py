@@ -11,6 +11,7 @@ from typing import Annotated
 import msgspec
 from fastapi import APIRouter, Depends, Request, Response
 
+from creditrisk.service import describe
 from creditrisk.service.keys import Caller
 from creditrisk.service.problem import Problem
 from creditrisk.service.records.erasing import Order
@@ -19,7 +20,12 @@ from creditrisk.service.routes.common import needs, service_of
 router = APIRouter(tags=["applicants"])
 
 
-@router.delete("/v1/applicants/{applicant_id:path}", response_class=Response)
+@router.delete(
+    "/v1/applicants/{applicant_id:path}",
+    operation_id="erase",
+    response_class=Response,
+    responses=describe.answers({"description": "How much was removed, and where.", "type": "object"}, 404, 422),
+)
 async def erase(
     request: Request, applicant_id: str, caller: Annotated[Caller | None, Depends(needs("admin"))]
 ) -> Response:

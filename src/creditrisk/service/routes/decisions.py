@@ -9,7 +9,8 @@ from typing import Annotated, Any, get_args
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from creditrisk.service.identifiers import is_identifier, lowest
+from creditrisk.service import describe
+from creditrisk.service.identifiers import FORM, is_identifier, lowest
 from creditrisk.service.keys import Caller
 from creditrisk.service.problem import FieldError, Problem
 from creditrisk.service.record import Event
@@ -21,6 +22,10 @@ router = APIRouter(tags=["decisions"])
 LIMIT, MOST = 50, 500
 HIGHEST = "g"
 """Sorts after every identifier."""
+MOMENT: dict[str, Any] = {"anyOf": [{"format": "date"}, {"format": "date-time"}, {"maxLength": 0}]}
+COUNT: dict[str, Any] = {"pattern": "^([1-9][0-9]?|[1-4][0-9][0-9]|500)$"}
+CURSOR: dict[str, Any] = {"pattern": f"^({FORM})?$"}
+"""What the query's texts must be; in the document alone, since the route names all that are wrong at once."""
 
 
 class _Short(msgspec.Struct):
@@ -31,17 +36,28 @@ class _Short(msgspec.Struct):
     band: str | None = None
 
 
-@router.get("/v1/decisions")
+@router.get(
+    "/v1/decisions",
+    operation_id="decisions",
+    response_class=Response,
+    responses=describe.answers(describe.ref("DecisionPage"), 422),
+)
 async def decisions(
     request: Request,
     caller: Annotated[Caller | None, Depends(needs("read"))],
-    from_: Annotated[str, Query(alias="from", description="Not before this date or time (UTC).")] = "",
-    to: Annotated[str, Query(description="Before this date or time (UTC).")] = "",
-    status: Annotated[str, Query(description=f"One of {', '.join(get_args(Status))}.")] = "",
-    limit: Annotated[str, Query(description=f"Decisions on a page, {LIMIT} where absent, at most {MOST}.")] = str(
+    from_: Annotated[
+        str, Query(alias="from", description="Not before this date or time (UTC).", json_schema_extra=MOMENT)
+    ] = "",
+    to: Annotated[str, Query(description="Before this date or time (UTC).", json_schema_extra=MOMENT)] = "",
+    status: Annotated[
+        str, Query(description="Of the decision.", json_schema_extra={"enum": ["", *get_args(Status)]})
+    ] = "",
+    limit: Annotated[str, Query(description=f"Decisions on a page, at most {MOST}.", json_schema_extra=COUNT)] = str(
         LIMIT
     ),
-    cursor: Annotated[str, Query(description="The cursor that the page before ended with.")] = "",
+    cursor: Annotated[
+        str, Query(description="The cursor that the page before ended with.", json_schema_extra=CURSOR)
+    ] = "",
 ) -> Response:
     """Decisions, newest first; a page may be shorter than the limit, the last one has no cursor."""
     errors: list[FieldError] = []
@@ -67,7 +83,12 @@ async def decisions(
     return answer(content)
 
 
-@router.get("/v1/decisions/{decision_id}")
+@router.get(
+    "/v1/decisions/{decision_id}",
+    operation_id="decision",
+    response_class=Response,
+    responses=describe.answers(describe.ref("DecisionRecord"), 404),
+)
 async def decision(
     request: Request, decision_id: str, caller: Annotated[Caller | None, Depends(needs("read"))]
 ) -> Response:

@@ -11,6 +11,7 @@ import msgspec
 from fastapi import APIRouter, Depends, Request, Response
 from msgspec import Meta
 
+from creditrisk.service import describe
 from creditrisk.service.front import read_body
 from creditrisk.service.hot import idempotency
 from creditrisk.service.keys import Caller
@@ -42,15 +43,21 @@ class Outcome(msgspec.Struct, forbid_unknown_fields=True):
     observed_on: dt.date
 
 
-def _body(*types: type) -> dict[str, Any]:
-    """The body's part of the OpenAPI document."""
-    _, parts = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
-    one = parts[types[0].__name__]
-    listed = {"oneOf": [one, {"type": "array", "items": one, "minItems": 1}]} if types[0] is Outcome else one
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": listed}}}}
+def inline(form: type) -> dict[str, Any]:
+    """A struct's schema by itself."""
+    _, parts = msgspec.json.schema_components((form,), ref_template="#/components/schemas/{name}")
+    found: dict[str, Any] = parts[form.__name__]
+    return found
 
 
-@router.post("/v1/decisions/{decision_id}/review", status_code=201, openapi_extra=_body(Review))
+@router.post(
+    "/v1/decisions/{decision_id}/review",
+    status_code=201,
+    operation_id="review",
+    response_class=Response,
+    responses=describe.answers(describe.ref("ReviewRecorded"), 400, 404, 409, 415, 422, status=201),
+    openapi_extra=describe.takes(inline(Review), idempotent=True),
+)
 async def review(request: Request, decision_id: str, caller: Asking) -> Response:
     """Record a person's verdict on a referred application; a later one is added, none is overwritten."""
     body = await _read(request, service_of(request).settings.max_body_bytes)
@@ -69,7 +76,16 @@ async def review(request: Request, decision_id: str, caller: Asking) -> Response
     return await _record(request, caller, body, [event], encode(content), now)
 
 
-@router.post("/v1/outcomes", status_code=201, openapi_extra=_body(Outcome))
+@router.post(
+    "/v1/outcomes",
+    status_code=201,
+    operation_id="outcomes",
+    response_class=Response,
+    responses=describe.answers(describe.ref("OutcomesRecorded"), 400, 404, 409, 415, 422, status=201),
+    openapi_extra=describe.takes(
+        {"oneOf": [inline(Outcome), {"type": "array", "items": inline(Outcome), "minItems": 1}]}, idempotent=True
+    ),
+)
 async def outcomes(request: Request, caller: Asking) -> Response:
     """Record how loans went, one or a list; a later outcome of a decision is added, none is overwritten."""
     settings = service_of(request).settings
