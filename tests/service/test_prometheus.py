@@ -1,4 +1,3 @@
-import json
 import os
 import signal
 import time
@@ -14,6 +13,7 @@ from service.running import APPLICATION, Running, serving
 from creditrisk.paths import Project
 from creditrisk.service.live import Live
 from creditrisk.service.prometheus import drift, exposition
+from creditrisk.service.records import status
 from creditrisk.service.service import Service
 from creditrisk.service.settings import ServiceSettings
 from creditrisk.service.snapshot import Keeper, Snapshot
@@ -64,12 +64,13 @@ def test_openmetrics_is_given_to_those_who_ask(client: httpx.Client) -> None:
 
 
 def test_the_forwarders_backlog_is_what_it_says_of_itself(client: httpx.Client, running: Running) -> None:
-    path = running.state / "forwarder.json"
-    path.write_text(json.dumps({"backlog": 12, "error": "away", "since": time.time()}))
+    path, since = running.state / status.NAME, "2024-01-31T12:00:00+00:00"
+    status.write(running.state, status.Forwarding(12, 3, "away", since, since))
     found = scrape(client)
     path.unlink()
     assert found["creditrisk_forwarder_backlog",] == 12
     assert found["creditrisk_forwarder_failing",] == 1
+    assert found["creditrisk_forwarder_failing_seconds",] > 0
 
 
 def workers_of(running: Running) -> list[int]:

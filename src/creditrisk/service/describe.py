@@ -55,13 +55,8 @@ def listed(*names: str) -> dict[str, Any]:
 def answers(
     schema: dict[str, Any], *errors: int, text: str = "The answer.", media_type: str = JSON, status: int = 200
 ) -> Described:
-    """What a route gives: a good answer of this schema, and problems of these statuses beside those that all have."""
+    """What a route gives: its status with this schema, and problems beside those that every route has."""
     return {status: {"description": text, "content": {media_type: {"schema": schema}}}} | problems(*errors)
-
-
-def structure(**properties: dict[str, Any]) -> dict[str, Any]:
-    """An object that has all of these properties."""
-    return {"type": "object", "properties": properties, "required": list(properties)}
 
 
 def problems(*statuses: int) -> Described:

@@ -13,6 +13,8 @@ from creditrisk.service.schema import Scalar
 if TYPE_CHECKING:
     from creditrisk.service.live import Live
 
+_NUMBER = r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,2})?"
+
 
 def application_schema(contract: Contract) -> dict[str, Any]:
     """JSON Schema of ``application``: what the web form is made from."""
@@ -54,7 +56,7 @@ def _type(rule: Rule, column: Column) -> dict[str, Any]:
     if rule.type in ("number", "integer"):
         found: dict[str, Any] = {"type": [rule.type, *(["string"] if column.strip else []), *null]}
         if column.strip:
-            found["pattern"] = f"^[{re.escape(column.strip)}]*[-+0-9.eE]+[{re.escape(column.strip)}]*$"
+            found["pattern"] = rf"^[{re.escape(column.strip)}]*{_NUMBER}[{re.escape(column.strip)}]*$"
         return found | _limits(rule)
     if rule.type == "category":
         titles = {"x-titles": dict(column.values)}

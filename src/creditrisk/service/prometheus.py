@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from collections.abc import Iterator
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 
 from creditrisk.service.live import Live
+from creditrisk.service.records import status
 from creditrisk.service.service import Service
 from creditrisk.service.snapshot import MINUTES, Snapshot, add, read_all
 from creditrisk.service.telemetry import LATENCY_LIMITS
 from creditrisk.validation.stability import psi
 
 PREFIX = "creditrisk_"
-
-
-class Backlog(msgspec.Struct):
-    """What the forwarder writes of itself into ``forwarder.json``."""
-
-    backlog: int = 0
-    error: str | None = None
-    since: float | None = None
-    """Seconds since 1970 from which it has failed."""
 
 
 def exposition(service: Service, accept: str) -> tuple[bytes, str]:
@@ -52,15 +44,15 @@ class Collected:
         total = add(every)
         yield from _counted(total)
         yield from _now(alive, total)
-        yield from _forwarder(service.settings.state / "forwarder.json")
+        yield from _forwarder(service.settings.state)
         if service.model is not None:
             yield from _model(service.model, service.model_made, total)
 
 
 def _counted(total: Snapshot) -> Iterator[Metric]:
     requests = CounterMetricFamily(PREFIX + "requests", "Answers by route and status.", labels=("route", "status"))
-    for route, status, count in total.requests:
-        requests.add_metric((route, str(status)), count)
+    for route, code, count in total.requests:
+        requests.add_metric((route, str(code)), count)
     yield requests
     latency = HistogramMetricFamily(PREFIX + "request_seconds", "Time to answer, by route.", labels=("route",))
     limits = [*(str(limit) for limit in LATENCY_LIMITS), "+Inf"]
@@ -100,16 +92,15 @@ def _now(alive: list[Snapshot], total: Snapshot) -> Iterator[Metric]:
     yield alerts
 
 
-def _forwarder(path: Path) -> Iterator[Metric]:
-    try:
-        found = msgspec.json.decode(path.read_bytes(), type=Backlog)
-    except (OSError, msgspec.DecodeError):
+def _forwarder(state: Path) -> Iterator[Metric]:
+    found = status.read(state)
+    if found is None:
         return
     yield _gauge("forwarder_backlog", "Records that are not in PostgreSQL yet.", found.backlog)
     yield _gauge("forwarder_failing", "1 while PostgreSQL cannot be written to.", 1 if found.error else 0)
-    if found.error and found.since is not None:
-        seconds = max(0.0, time.time() - found.since)
-        yield _gauge("forwarder_failing_seconds", "How long it has been so.", seconds)
+    if found.error and found.since:
+        seconds = time.time() - dt.datetime.fromisoformat(found.since).timestamp()
+        yield _gauge("forwarder_failing_seconds", "How long it has been so.", max(0.0, seconds))
 
 
 def _model(model: Live, made: float | None, total: Snapshot) -> Iterator[Metric]:

@@ -127,17 +127,11 @@ class Service:
         if self.seat is not None:
             self.seat.leave()
 
-    def swap(self, model: Live, evidence: dict[str, Any] | None = None, made: float | None = None) -> None:
-        """Answer with another model from the next request on; requests under way keep the one they began with.
-
-        Args:
-            model: the new one.
-            evidence: its metrics and gates, where the registry knows them.
-            made: when the version was made, in seconds since 1970; by its manifest's file where None.
-        """
+    def swap(self, model: Live) -> None:
+        """Answer with another model from the next request on; requests under way keep the one they began with."""
         assert self.hot is not None
         self.counts.watch(model.label, model.scorer.reference["pd"]["edges"])
-        self.evidence, self.model_made = evidence or {}, _made(model) if made is None else made
+        self.evidence, self.model_made = {}, _made(model)  # until the registry tells
         self.hot.model, self.trouble = model, ""
 
     def alert(self, kind: str, sentence: str | None) -> None:

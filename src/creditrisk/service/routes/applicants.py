@@ -24,7 +24,7 @@ router = APIRouter(tags=["applicants"])
     "/v1/applicants/{applicant_id:path}",
     operation_id="erase",
     response_class=Response,
-    responses=describe.answers({"type": "object"}, 422),
+    responses=describe.answers({"description": "How much was removed, and where.", "type": "object"}, 404, 422),
 )
 async def erase(
     request: Request, applicant_id: str, caller: Annotated[Caller | None, Depends(needs("admin"))]

@@ -10,7 +10,7 @@ import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from creditrisk.service import describe
-from creditrisk.service.identifiers import is_identifier, lowest
+from creditrisk.service.identifiers import FORM, is_identifier, lowest
 from creditrisk.service.keys import Caller
 from creditrisk.service.problem import FieldError, Problem
 from creditrisk.service.record import Event
@@ -22,6 +22,10 @@ router = APIRouter(tags=["decisions"])
 LIMIT, MOST = 50, 500
 HIGHEST = "g"
 """Sorts after every identifier."""
+MOMENT: dict[str, Any] = {"anyOf": [{"format": "date"}, {"format": "date-time"}, {"maxLength": 0}]}
+COUNT: dict[str, Any] = {"pattern": "^([1-9][0-9]?|[1-4][0-9][0-9]|500)$"}
+CURSOR: dict[str, Any] = {"pattern": f"^({FORM})?$"}
+"""What the query's texts must be; in the document alone, since the route names all that are wrong at once."""
 
 
 class _Short(msgspec.Struct):
@@ -32,52 +36,28 @@ class _Short(msgspec.Struct):
     band: str | None = None
 
 
-_LINE: dict[str, dict[str, Any]] = {
-    "decision_id": {"type": "string"},
-    "at": {"type": "string", "format": "date-time"},
-    "decision": {"enum": ["approve", "refer", "decline"]},
-    "verdict": {"description": "Of the last review.", "type": ["string", "null"]},
-    "pd": {"type": ["number", "null"]},
-    "score": {"type": ["integer", "null"]},
-    "band": {"type": ["string", "null"]},
-    "applicant_id": {"type": ["string", "null"]},
-    "purpose": {"type": "string"},
-    "version": {"type": "string"},
-}
-_COMPLETE = {"description": "Whether every place where records lie could be looked at.", "type": "boolean"}
-PAGE = describe.structure(
-    decisions={"type": "array", "items": describe.structure(**_LINE)},
-    cursor={"description": "For the next page; null on the last.", "type": ["string", "null"]},
-    complete=_COMPLETE,
-)
-WHOLE = describe.structure(
-    **_LINE,
-    key_id={"type": ["string", "null"]},
-    request={"type": "object"},
-    answer={"type": "object"},
-    reviews={"type": "array", "items": {"type": "object"}},
-    outcomes={"type": "array", "items": {"type": "object"}},
-    explanation={"description": "What the applicant may be told, in words."},
-    complete=_COMPLETE,
-)
-
-
 @router.get(
     "/v1/decisions",
     operation_id="decisions",
     response_class=Response,
-    responses=describe.answers(PAGE, 422),
+    responses=describe.answers(describe.ref("DecisionPage"), 422),
 )
 async def decisions(
     request: Request,
     caller: Annotated[Caller | None, Depends(needs("read"))],
-    from_: Annotated[str, Query(alias="from", description="Not before this date or time (UTC).")] = "",
-    to: Annotated[str, Query(description="Before this date or time (UTC).")] = "",
-    status: Annotated[str, Query(description=f"One of {', '.join(get_args(Status))}.")] = "",
-    limit: Annotated[str, Query(description=f"Decisions on a page, {LIMIT} where absent, at most {MOST}.")] = str(
+    from_: Annotated[
+        str, Query(alias="from", description="Not before this date or time (UTC).", json_schema_extra=MOMENT)
+    ] = "",
+    to: Annotated[str, Query(description="Before this date or time (UTC).", json_schema_extra=MOMENT)] = "",
+    status: Annotated[
+        str, Query(description="Of the decision.", json_schema_extra={"enum": ["", *get_args(Status)]})
+    ] = "",
+    limit: Annotated[str, Query(description=f"Decisions on a page, at most {MOST}.", json_schema_extra=COUNT)] = str(
         LIMIT
     ),
-    cursor: Annotated[str, Query(description="The cursor that the page before ended with.")] = "",
+    cursor: Annotated[
+        str, Query(description="The cursor that the page before ended with.", json_schema_extra=CURSOR)
+    ] = "",
 ) -> Response:
     """Decisions, newest first; a page may be shorter than the limit, the last one has no cursor."""
     errors: list[FieldError] = []
@@ -107,7 +87,7 @@ async def decisions(
     "/v1/decisions/{decision_id}",
     operation_id="decision",
     response_class=Response,
-    responses=describe.answers(WHOLE, 404),
+    responses=describe.answers(describe.ref("DecisionRecord"), 404),
 )
 async def decision(
     request: Request, decision_id: str, caller: Annotated[Caller | None, Depends(needs("read"))]

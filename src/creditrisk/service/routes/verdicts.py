@@ -43,20 +43,20 @@ class Outcome(msgspec.Struct, forbid_unknown_fields=True):
     observed_on: dt.date
 
 
-_TEXT = {"type": "string"}
-_OUTCOME = describe.ref("Outcome")
-_OUTCOMES = {"oneOf": [_OUTCOME, {"type": "array", "items": _OUTCOME, "minItems": 1}]}
-REVIEWED = describe.structure(review_id=_TEXT, decision_id=_TEXT, at=_TEXT, verdict=_TEXT, who=_TEXT, why=_TEXT)
-RECORDED = describe.structure(recorded={"type": "array", "items": {"type": "object"}})
+def inline(form: type) -> dict[str, Any]:
+    """A struct's schema by itself."""
+    _, parts = msgspec.json.schema_components((form,), ref_template="#/components/schemas/{name}")
+    found: dict[str, Any] = parts[form.__name__]
+    return found
 
 
 @router.post(
     "/v1/decisions/{decision_id}/review",
-    operation_id="review",
     status_code=201,
+    operation_id="review",
     response_class=Response,
-    responses=describe.answers(REVIEWED, 400, 404, 409, 415, 422, status=201),
-    openapi_extra=describe.takes(describe.ref("Review"), idempotent=True),
+    responses=describe.answers(describe.ref("ReviewRecorded"), 400, 404, 409, 415, 422, status=201),
+    openapi_extra=describe.takes(inline(Review), idempotent=True),
 )
 async def review(request: Request, decision_id: str, caller: Asking) -> Response:
     """Record a person's verdict on a referred application; a later one is added, none is overwritten."""
@@ -78,11 +78,13 @@ async def review(request: Request, decision_id: str, caller: Asking) -> Response
 
 @router.post(
     "/v1/outcomes",
-    operation_id="outcomes",
     status_code=201,
+    operation_id="outcomes",
     response_class=Response,
-    responses=describe.answers(RECORDED, 400, 404, 409, 415, 422, status=201),
-    openapi_extra=describe.takes(_OUTCOMES, idempotent=True),
+    responses=describe.answers(describe.ref("OutcomesRecorded"), 400, 404, 409, 415, 422, status=201),
+    openapi_extra=describe.takes(
+        {"oneOf": [inline(Outcome), {"type": "array", "items": inline(Outcome), "minItems": 1}]}, idempotent=True
+    ),
 )
 async def outcomes(request: Request, caller: Asking) -> Response:
     """Record how loans went, one or a list; a later outcome of a decision is added, none is overwritten."""
