@@ -15,7 +15,6 @@ from creditrisk.service.live import Live, ScoreAnswer
 from creditrisk.service.problem import FieldError
 from creditrisk.service.routes.model import Card
 from creditrisk.service.routes.models import Models, Why
-from creditrisk.service.routes.verdicts import Outcome, Review
 from creditrisk.service.schema import Request
 from creditrisk.service.settings import ServiceSettings
 from creditrisk.service.shapes import SHAPES
