@@ -6,7 +6,9 @@ import os
 import re
 import time
 
-_FORM = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+PATTERN = "^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
+"""An identifier's form, for documents."""
+_FORM = re.compile(PATTERN[1:-1])
 _POOL = 4_096
 _VARIANTS = "89ab"
 

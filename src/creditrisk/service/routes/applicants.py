@@ -11,15 +11,24 @@ from typing import Annotated
 import msgspec
 from fastapi import APIRouter, Depends, Request, Response
 
+from creditrisk.service import describe
 from creditrisk.service.keys import Caller
 from creditrisk.service.problem import Problem
-from creditrisk.service.records.erasing import Order
+from creditrisk.service.records.erasing import Erased, Order
 from creditrisk.service.routes.common import needs, service_of
 
 router = APIRouter(tags=["applicants"])
 
 
-@router.delete("/v1/applicants/{applicant_id:path}", response_class=Response)
+ERASED = dict(msgspec.json.schema_components([Erased])[1]["Erased"])
+
+
+@router.delete(
+    "/v1/applicants/{applicant_id:path}",
+    operation_id="erase_applicant",
+    response_class=Response,
+    responses=describe.answers(ERASED, text="What was removed."),
+)
 async def erase(
     request: Request, applicant_id: str, caller: Annotated[Caller | None, Depends(needs("admin"))]
 ) -> Response:

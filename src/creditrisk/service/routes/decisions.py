@@ -9,7 +9,8 @@ from typing import Annotated, Any, get_args
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from creditrisk.service.identifiers import is_identifier, lowest
+from creditrisk.service import describe
+from creditrisk.service.identifiers import PATTERN, is_identifier, lowest
 from creditrisk.service.keys import Caller
 from creditrisk.service.problem import FieldError, Problem
 from creditrisk.service.record import Event
@@ -31,34 +32,80 @@ class _Short(msgspec.Struct):
     band: str | None = None
 
 
-@router.get("/v1/decisions")
+_DAY: dict[str, Any] = {"anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}]}
+LINE: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "decision_id": {"type": "string"},
+        "at": {"type": "string", "format": "date-time"},
+        "decision": {"enum": ["approve", "refer", "decline"]},
+        "verdict": {"enum": ["approve", "decline", None], "description": "The last review's."},
+        "pd": {"type": ["number", "null"]},
+        "score": {"type": ["integer", "null"]},
+        "band": {"type": ["string", "null"]},
+        "applicant_id": {"type": ["string", "null"]},
+        "purpose": {"enum": ["decision", "simulation"]},
+        "version": {"type": "string"},
+    },
+    "required": ["decision_id", "at", "decision", "verdict", "purpose", "version"],
+}
+COMPLETE = {"type": "boolean", "description": "False where a database is away and something may be missing."}
+PAGE: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "decisions": {"type": "array", "items": LINE},
+        "cursor": {"type": ["string", "null"], "description": "Where the next page goes on; null on the last one."},
+        "complete": COMPLETE,
+    },
+    "required": ["decisions", "cursor", "complete"],
+}
+_OBJECT = {"type": "object"}
+WHOLE: dict[str, Any] = LINE | {
+    "properties": LINE["properties"]
+    | {
+        "key_id": {"type": ["string", "null"]},
+        "request": _OBJECT,
+        "answer": _OBJECT,
+        "reviews": {"type": "array", "items": _OBJECT},
+        "outcomes": {"type": "array", "items": _OBJECT},
+        "explanation": {"type": ["object", "null"], "description": "What a declined applicant may ask for."},
+        "complete": COMPLETE,
+    }
+}
+
+
+@router.get("/v1/decisions", operation_id="decisions", response_class=Response, responses=describe.answers(PAGE, 422))
 async def decisions(
     request: Request,
     caller: Annotated[Caller | None, Depends(needs("read"))],
-    from_: Annotated[str, Query(alias="from", description="Not before this date or time (UTC).")] = "",
-    to: Annotated[str, Query(description="Before this date or time (UTC).")] = "",
-    status: Annotated[str, Query(description=f"One of {', '.join(get_args(Status))}.")] = "",
-    limit: Annotated[str, Query(description=f"Decisions on a page, {LIMIT} where absent, at most {MOST}.")] = str(
-        LIMIT
-    ),
-    cursor: Annotated[str, Query(description="The cursor that the page before ended with.")] = "",
+    from_: Annotated[str | None, Query(alias="from", json_schema_extra=_DAY | {"description": "Not before."})] = None,
+    to: Annotated[str | None, Query(json_schema_extra=_DAY | {"description": "Before."})] = None,
+    status: Annotated[str | None, Query(json_schema_extra={"anyOf": [{"enum": [*get_args(Status)]}]})] = None,
+    limit: Annotated[
+        str | None, Query(json_schema_extra={"anyOf": [{"type": "integer", "minimum": 1, "maximum": MOST}]})
+    ] = None,
+    cursor: Annotated[str | None, Query(json_schema_extra={"anyOf": [{"type": "string", "pattern": PATTERN}]})] = None,
 ) -> Response:
-    """Decisions, newest first; a page may be shorter than the limit, the last one has no cursor."""
+    """Decisions, newest first: 50 on a page where no limit is said. The last page has no cursor.
+
+    ``from`` and ``to`` are days or times (UTC where no zone is said). A refer is ``pending`` until it is ``reviewed``;
+    of these a page may be shorter than the limit.
+    """
     errors: list[FieldError] = []
     low = _time("from", from_, errors) or ""
     high = _time("to", to, errors) or HIGHEST
-    if status and status not in get_args(Status):
+    if status is not None and status not in get_args(Status):
         errors.append(FieldError("status", status[:80], "unknown", f"one of {', '.join(get_args(Status))}"))
-    if not limit.isascii() or not limit.isdigit() or not 1 <= int(limit[:9]) <= MOST:
+    if limit is not None and (not limit.isascii() or not limit.isdigit() or not 1 <= int(limit[:9]) <= MOST):
         errors.append(FieldError("limit", limit[:80], "range", f"a whole number from 1 to {MOST}"))
-    if cursor and not is_identifier(cursor):
+    if cursor is not None and not is_identifier(cursor):
         errors.append(FieldError("cursor", cursor[:80], "type", "the cursor of the page before"))
     if errors:
         names = ", ".join(error.field for error in errors)
         raise Problem(422, "invalid-query", f"The decisions cannot be listed: look at {names}.", errors)
     records = records_of(request)
-    wanted: Any = status or None
-    page = await asyncio.to_thread(records.page, low, min(high, cursor or high), wanted, int(limit))
+    wanted: Any = status
+    page = await asyncio.to_thread(records.page, low, min(high, cursor or high), wanted, int(limit or LIMIT))
     content = {
         "decisions": [_line(event, review) for event, review in page.decisions],
         "cursor": page.cursor,
@@ -67,7 +114,12 @@ async def decisions(
     return answer(content)
 
 
-@router.get("/v1/decisions/{decision_id}")
+@router.get(
+    "/v1/decisions/{decision_id}",
+    operation_id="decision",
+    response_class=Response,
+    responses=describe.answers(WHOLE, 404),
+)
 async def decision(
     request: Request, decision_id: str, caller: Annotated[Caller | None, Depends(needs("read"))]
 ) -> Response:
@@ -127,9 +179,9 @@ def _whole(found: Found) -> dict[str, Any]:
     }
 
 
-def _time(name: str, text: str, errors: list[FieldError]) -> str | None:
+def _time(name: str, text: str | None, errors: list[FieldError]) -> str | None:
     """The lowest identifier made from a date or time on."""
-    if not text:
+    if text is None:
         return None
     try:
         found = dt.datetime.fromisoformat(text)

@@ -11,12 +11,13 @@ import msgspec
 from fastapi import APIRouter, Depends, Request, Response
 from msgspec import Meta
 
+from creditrisk.service import describe
 from creditrisk.service.front import read_body
 from creditrisk.service.hot import idempotency
 from creditrisk.service.keys import Caller
 from creditrisk.service.problem import FieldError, Problem
 from creditrisk.service.record import Event
-from creditrisk.service.routes.common import hot_of, needs, service_of, write_down
+from creditrisk.service.routes.common import hot_of, json_only, needs, service_of, write_down
 from creditrisk.service.routes.decisions import iso, records_of, unknown
 from creditrisk.service.schema import undecodable
 
@@ -42,15 +43,27 @@ class Outcome(msgspec.Struct, forbid_unknown_fields=True):
     observed_on: dt.date
 
 
-def _body(*types: type) -> dict[str, Any]:
-    """The body's part of the OpenAPI document."""
-    _, parts = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
-    one = parts[types[0].__name__]
-    listed = {"oneOf": [one, {"type": "array", "items": one, "minItems": 1}]} if types[0] is Outcome else one
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": listed}}}}
+def _schema(form: type) -> dict[str, Any]:
+    return dict(msgspec.json.schema_components([form])[1][form.__name__])
 
 
-@router.post("/v1/decisions/{decision_id}/review", status_code=201, openapi_extra=_body(Review))
+OUTCOME = _schema(Outcome)
+OUTCOMES = {"oneOf": [OUTCOME, {"type": "array", "items": OUTCOME, "minItems": 1}]}
+
+
+def _recorded(schema: dict[str, Any]) -> describe.Described:
+    found = describe.answers(schema, 400, 404, 409, 415, 422, text="It is on record.")
+    return {201: found.pop(200)} | found
+
+
+@router.post(
+    "/v1/decisions/{decision_id}/review",
+    operation_id="review",
+    status_code=201,
+    response_class=Response,
+    responses=_recorded({"type": "object"}),
+    openapi_extra=describe.takes(_schema(Review), idempotent=True),
+)
 async def review(request: Request, decision_id: str, caller: Asking) -> Response:
     """Record a person's verdict on a referred application; a later one is added, none is overwritten."""
     body = await _read(request, service_of(request).settings.max_body_bytes)
@@ -69,7 +82,14 @@ async def review(request: Request, decision_id: str, caller: Asking) -> Response
     return await _record(request, caller, body, [event], encode(content), now)
 
 
-@router.post("/v1/outcomes", status_code=201, openapi_extra=_body(Outcome))
+@router.post(
+    "/v1/outcomes",
+    operation_id="outcomes",
+    status_code=201,
+    response_class=Response,
+    responses=_recorded({"type": "object"}),
+    openapi_extra=describe.takes(OUTCOMES, idempotent=True),
+)
 async def outcomes(request: Request, caller: Asking) -> Response:
     """Record how loans went, one or a list; a later outcome of a decision is added, none is overwritten."""
     settings = service_of(request).settings
@@ -80,9 +100,9 @@ async def outcomes(request: Request, caller: Asking) -> Response:
         error = FieldError("the body", str(len(said)), "range", f"1 to {settings.max_list} outcomes")
         raise Problem(422, "invalid-request", f"A list holds 1 to {settings.max_list:,} outcomes.", [error])
     now = time.time_ns()
-    _not_in_the_future(said, isinstance(found, list), now)
     known = await asyncio.to_thread(records_of(request).many, [one.decision_id for one in said])
     _all_known(said, isinstance(found, list), known)
+    _not_in_the_future(said, isinstance(found, list), now)
     make = hot_of(service_of(request)).identifiers.make
     events, contents = [], []
     for one in said:
@@ -94,9 +114,7 @@ async def outcomes(request: Request, caller: Asking) -> Response:
 
 
 async def _read(request: Request, limit: int) -> bytes:
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise Problem(415, "unsupported-media-type", "Send application/json.")
+    json_only(request)
     return await read_body(request.receive, limit) or b""
 
 
