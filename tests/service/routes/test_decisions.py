@@ -111,7 +111,7 @@ UNKNOWN = "01890000-0000-7000-8000-000000000000"
 def test_an_outcome_is_not_observed_in_the_future(client: httpx.Client) -> None:
     outcome = {"decision_id": scored(client)["decision_id"], "outcome": "good", "observed_on": "2999-01-01"}
     found = client.post("/v1/outcomes", json=outcome)
-    assert found.status_code == 422
+    assert found.status_code == 409
     assert [error["field"] for error in found.json()["errors"]] == ["observed_on"]
 
 

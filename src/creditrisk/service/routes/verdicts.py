@@ -134,7 +134,8 @@ def _not_in_the_future(said: list[Outcome], listed: bool, now: int) -> None:
     ]
     if errors:
         names = ", ".join(error.field for error in errors)
-        raise Problem(422, "invalid-request", f"An outcome is observed in the future: look at {names}.", errors)
+        # Well formed, and no schema can say it: a conflict with the calendar rather than a malformed body.
+        raise Problem(409, "not-yet-observed", f"An outcome is observed in the future: look at {names}.", errors)
 
 
 def _all_known(said: list[Outcome], listed: bool, known: dict[str, Event]) -> None:
