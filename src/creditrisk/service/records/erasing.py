@@ -20,6 +20,16 @@ class Order(msgspec.Struct, frozen=True):
     key_id: str | None = None
 
 
+class Erased(msgspec.Struct, frozen=True):
+    """How much was removed."""
+
+    erasure_id: str
+    decisions: int
+    others: int
+    """Reviews and outcomes."""
+    file_rows: int
+
+
 def main() -> None:
     """Carry out the order and print what was removed, as JSON."""
     from creditrisk.paths import Project

@@ -20,6 +20,7 @@ from creditrisk.service.record import Event, Group
 from creditrisk.service.records import local
 from creditrisk.service.records.database import SCHEMA, driver, node, sentence, text
 from creditrisk.service.records.database import connect as connect_postgres
+from creditrisk.service.records.erasing import Erased
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -37,16 +38,6 @@ _KEYS = f"""DELETE FROM {SCHEMA}.idempotency i USING {SCHEMA}.idempotency_events
 WHERE l.id = ANY(%s) AND i.key_id = l.key_id AND i.key = l.key""".encode()
 _REMEMBER = f"INSERT INTO {SCHEMA}.erasures VALUES (%s, %s, %s, %s)".encode()
 _WAITING = f"SELECT id, at, salt, digest FROM {SCHEMA}.erasures ORDER BY id".encode()
-
-
-class Erased(msgspec.Struct, frozen=True):
-    """How much was removed."""
-
-    erasure_id: str
-    decisions: int
-    others: int
-    """Reviews and outcomes."""
-    file_rows: int
 
 
 class Asked(msgspec.Struct, frozen=True):

@@ -59,22 +59,26 @@ async def decisions(
         str, Query(description="The cursor that the page before ended with.", json_schema_extra=CURSOR)
     ] = "",
 ) -> Response:
-    """Decisions, newest first; a page may be shorter than the limit, the last one has no cursor."""
+    """Decisions, newest first: 50 on a page where no limit is said. The last page has no cursor.
+
+    ``from`` and ``to`` are days or times (UTC where no zone is said). A refer is ``pending`` until it is ``reviewed``;
+    of these a page may be shorter than the limit.
+    """
     errors: list[FieldError] = []
     low = _time("from", from_, errors) or ""
     high = _time("to", to, errors) or HIGHEST
-    if status and status not in get_args(Status):
+    if status is not None and status not in get_args(Status):
         errors.append(FieldError("status", status[:80], "unknown", f"one of {', '.join(get_args(Status))}"))
-    if not limit.isascii() or not limit.isdigit() or not 1 <= int(limit[:9]) <= MOST:
+    if limit is not None and (not limit.isascii() or not limit.isdigit() or not 1 <= int(limit[:9]) <= MOST):
         errors.append(FieldError("limit", limit[:80], "range", f"a whole number from 1 to {MOST}"))
-    if cursor and not is_identifier(cursor):
+    if cursor is not None and not is_identifier(cursor):
         errors.append(FieldError("cursor", cursor[:80], "type", "the cursor of the page before"))
     if errors:
         names = ", ".join(error.field for error in errors)
         raise Problem(422, "invalid-query", f"The decisions cannot be listed: look at {names}.", errors)
     records = records_of(request)
-    wanted: Any = status or None
-    page = await asyncio.to_thread(records.page, low, min(high, cursor or high), wanted, int(limit))
+    wanted: Any = status
+    page = await asyncio.to_thread(records.page, low, min(high, cursor or high), wanted, int(limit or LIMIT))
     content = {
         "decisions": [_line(event, review) for event, review in page.decisions],
         "cursor": page.cursor,
@@ -148,9 +152,9 @@ def _whole(found: Found) -> dict[str, Any]:
     }
 
 
-def _time(name: str, text: str, errors: list[FieldError]) -> str | None:
+def _time(name: str, text: str | None, errors: list[FieldError]) -> str | None:
     """The lowest identifier made from a date or time on."""
-    if not text:
+    if text is None:
         return None
     try:
         found = dt.datetime.fromisoformat(text)

@@ -17,7 +17,7 @@ from creditrisk.service.hot import idempotency
 from creditrisk.service.keys import Caller
 from creditrisk.service.problem import FieldError, Problem
 from creditrisk.service.record import Event
-from creditrisk.service.routes.common import hot_of, needs, service_of, write_down
+from creditrisk.service.routes.common import hot_of, json_only, needs, service_of, write_down
 from creditrisk.service.routes.decisions import iso, records_of, unknown
 from creditrisk.service.schema import undecodable
 
@@ -96,9 +96,9 @@ async def outcomes(request: Request, caller: Asking) -> Response:
         error = FieldError("the body", str(len(said)), "range", f"1 to {settings.max_list} outcomes")
         raise Problem(422, "invalid-request", f"A list holds 1 to {settings.max_list:,} outcomes.", [error])
     now = time.time_ns()
-    _not_in_the_future(said, isinstance(found, list), now)
     known = await asyncio.to_thread(records_of(request).many, [one.decision_id for one in said])
     _all_known(said, isinstance(found, list), known)
+    _not_in_the_future(said, isinstance(found, list), now)
     make = hot_of(service_of(request)).identifiers.make
     events, contents = [], []
     for one in said:
@@ -110,9 +110,7 @@ async def outcomes(request: Request, caller: Asking) -> Response:
 
 
 async def _read(request: Request, limit: int) -> bytes:
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise Problem(415, "unsupported-media-type", "Send application/json.")
+    json_only(request)
     return await read_body(request.receive, limit) or b""
 
 
@@ -132,7 +130,8 @@ def _not_in_the_future(said: list[Outcome], listed: bool, now: int) -> None:
     ]
     if errors:
         names = ", ".join(error.field for error in errors)
-        raise Problem(422, "invalid-request", f"An outcome is observed in the future: look at {names}.", errors)
+        # Well formed, and no schema can say it: a conflict with the calendar rather than a malformed body.
+        raise Problem(409, "not-yet-observed", f"An outcome is observed in the future: look at {names}.", errors)
 
 
 def _all_known(said: list[Outcome], listed: bool, known: dict[str, Event]) -> None:
