@@ -67,18 +67,18 @@ async def decisions(
     errors: list[FieldError] = []
     low = _time("from", from_, errors) or ""
     high = _time("to", to, errors) or HIGHEST
-    if status is not None and status not in get_args(Status):
+    if status and status not in get_args(Status):
         errors.append(FieldError("status", status[:80], "unknown", f"one of {', '.join(get_args(Status))}"))
-    if limit is not None and (not limit.isascii() or not limit.isdigit() or not 1 <= int(limit[:9]) <= MOST):
+    if not limit.isascii() or not limit.isdigit() or not 1 <= int(limit[:9]) <= MOST:
         errors.append(FieldError("limit", limit[:80], "range", f"a whole number from 1 to {MOST}"))
-    if cursor is not None and not is_identifier(cursor):
+    if cursor and not is_identifier(cursor):
         errors.append(FieldError("cursor", cursor[:80], "type", "the cursor of the page before"))
     if errors:
         names = ", ".join(error.field for error in errors)
         raise Problem(422, "invalid-query", f"The decisions cannot be listed: look at {names}.", errors)
     records = records_of(request)
-    wanted: Any = status
-    page = await asyncio.to_thread(records.page, low, min(high, cursor or high), wanted, int(limit or LIMIT))
+    wanted: Any = status or None
+    page = await asyncio.to_thread(records.page, low, min(high, cursor or high), wanted, int(limit))
     content = {
         "decisions": [_line(event, review) for event, review in page.decisions],
         "cursor": page.cursor,
@@ -152,9 +152,9 @@ def _whole(found: Found) -> dict[str, Any]:
     }
 
 
-def _time(name: str, text: str | None, errors: list[FieldError]) -> str | None:
+def _time(name: str, text: str, errors: list[FieldError]) -> str | None:
     """The lowest identifier made from a date or time on."""
-    if text is None:
+    if not text:
         return None
     try:
         found = dt.datetime.fromisoformat(text)
