@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from creditrisk.contract import Input
 from creditrisk.model.evidence import category_codes
+from creditrisk.model.grid import Grid
 
 SHOWN = 8
 """Values of a category that a label names."""
@@ -42,8 +43,11 @@ class Bins:
         """Bin of each value of a column, shape (n,)."""
         if self.kind == "category":
             return category_codes(column, self.values)
-        found: Indexes = np.searchsorted(np.append(self.cuts, np.inf), column.to_numpy(), side="right")
-        return found
+        return self._grid.find(column.to_numpy())
+
+    @cached_property
+    def _grid(self) -> Grid:
+        return Grid(self.cuts)
 
     def label(self, places: Indexes) -> str:
         """What a run of bins is called in a report."""
