@@ -179,7 +179,7 @@ def test_a_head_has_a_limit(running: Running) -> None:
 def test_trailers_have_a_limit(running: Running) -> None:
     with connected(running.port) as client:
         client.send(chunked(BODY)[:-2])
-        for number in range(HEAD_BYTES // 1_000 + 2):
+        for number in range(600):  # what comes in one piece with the body does not count
             client.send(b"x%d: " % number + b"a" * 1_000 + b"\r\n")
         assert client.answer().status == 431
         assert client.ended()
