@@ -17,6 +17,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -111,7 +112,9 @@ class Run:
             environment = environment_of(server, Path(folder) / "state")
             said = (Path(folder) / "said").open("wb")
             began = time.perf_counter()
-            process = subprocess.Popen(command, env=environment, stdout=said, stderr=said, cwd=PEERS)
+            process = subprocess.Popen(
+                command, env=environment, stdout=said, stderr=said, cwd=PEERS, start_new_session=True
+            )
             try:
                 probe = (server.ready, None) if server.ready else (server.path, requests[0])
                 ready(process, f"http://127.0.0.1:{port}{probe[0]}", probe[1])
@@ -129,7 +132,8 @@ class Run:
                 process.terminate()
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(20)
-                process.kill()
+                with contextlib.suppress(ProcessLookupError):  # a few leave children behind
+                    os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
                 said.close()
 
