@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 if TYPE_CHECKING:
     from uvicorn.server import ServerState
 
-    from creditrisk.service.protocol import HotProtocol
+    from creditrisk.service.connection import Connection
 
 SECONDS = 1.0
 """How often connections are looked at; what a limit in seconds is exact to."""
@@ -50,7 +50,7 @@ class Sweeper:
     def _sweep(self) -> None:
         self.now = self._loop.time()
         for connection in tuple(self._connections):
-            cast("HotProtocol", connection).overdue(self.now)
+            cast("Connection", connection).overdue(self.now)
         self._running = bool(self._connections)
         if self._running:
             self._loop.call_later(self._seconds, self._sweep)
