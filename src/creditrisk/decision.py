@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Callable
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 import numpy as np
 import polars as pl
@@ -80,8 +80,7 @@ class Policy(Frozen):
 
     def band_vector(self, pd: NDArray[np.float64]) -> pl.Series:
         """Risk bands for many, shape (n,)."""
-        names = np.array(list(LETTERS))[np.searchsorted(self.bands, pd, side="right")]
-        return pl.Series("band", names, dtype=pl.String)
+        return pl.Series("band", list(LETTERS)).gather(pl.Series(np.searchsorted(self.bands, pd, side="right")))
 
     def score(self, log_odds: float) -> int:
         """Points for calibrated log-odds of bad; more is safer."""
@@ -106,5 +105,6 @@ class Policy(Frozen):
 
     def decide_vector(self, pd: NDArray[np.float64]) -> pl.Series:
         """Decisions for many, shape (n,)."""
-        names = np.where(pd < self.approve_below, "approve", np.where(pd >= self.decline_from, "decline", "refer"))
-        return pl.Series("decision", names, dtype=pl.String)
+        codes = (pd >= self.approve_below).astype(np.int64)
+        codes += codes & (pd >= self.decline_from)
+        return pl.Series("decision", get_args(Decision)).gather(pl.Series(codes))
