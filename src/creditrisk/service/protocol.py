@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, cast
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from creditrisk.service.border import given_id, too_large, too_slow, unanswered
 from creditrisk.service.cycle import CONTINUE, HotCycle, announced, refusal
-from creditrisk.service.front import Front, too_large, too_slow
+from creditrisk.service.front import Front
 from creditrisk.service.hot import PATH
 from creditrisk.service.problem import Problem
 from creditrisk.service.settings import is_loopback
@@ -218,6 +219,8 @@ class HotProtocol(HttpToolsProtocol):
                 self.transport.close()
         elif turn.more_body and not self.flow.read_paused and waited > self._seconds:
             self._refuse_turn(too_slow(self._seconds))
+        elif turn.__class__ is HotCycle and not turn.more_body and waited > self._seconds:
+            self._refuse_hot(turn, unanswered(self._seconds))
 
     def _open(self) -> bool:
         """Whether the hot path takes requests; uvicorn's own limit, where set, answers in its own way."""
@@ -293,9 +296,12 @@ class HotProtocol(HttpToolsProtocol):
     def _end(self, cycle: HotCycle, problem: Problem) -> None:
         """Refuse a request whose body is not read to its end: the connection cannot go on after it."""
         cycle.keep_alive = False
+        self._refuse_hot(cycle, problem)
+
+    def _refuse_hot(self, cycle: HotCycle, problem: Problem) -> None:
         hot = self._service.hot
         assert hot is not None
-        hot.refuse(problem, None, cycle.respond, time.perf_counter())
+        hot.refuse(problem, given_id(cycle.headers), cycle.respond, time.perf_counter())
 
     def _break(self, problem: Problem) -> None:
         """Nothing further can be understood: say so when what came before has its answer."""

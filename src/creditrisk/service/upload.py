@@ -11,7 +11,7 @@ from typing import BinaryIO, Literal
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser
 
-from creditrisk.service.front import too_large
+from creditrisk.service.border import too_large
 from creditrisk.service.problem import Problem
 
 Kind = Literal["csv", "parquet"]
