@@ -48,7 +48,8 @@ class Border:
         self._app, self._service = app, service
         self._identifiers = Identifiers()
         settings = service.settings
-        self._sizes = {"/v1/score/batch": settings.max_list_bytes, "/v1/score/file": settings.max_upload_bytes}
+        listed, upload = settings.max_list_bytes, settings.max_upload_bytes
+        self._sizes = {"/v1/score/batch": listed, "/v1/outcomes": listed, "/v1/score/file": upload}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request through."""
