@@ -142,8 +142,8 @@ class Exchange:
         return message  # type: ignore[no-any-return]
 
     async def send(self, message: Message) -> None:
-        """Pass on a piece of the answer, the headers completed; what follows a refusal is dropped."""
-        if self._refused:
+        """Pass on a piece of the answer, the headers completed; after a refusal or to nobody it is dropped."""
+        if self._refused or (self.gone and not self.status):
             return
         if message["type"] == "http.response.start":
             if self._problem is not None:
