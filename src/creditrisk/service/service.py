@@ -176,3 +176,4 @@ class Service:
                 self.refresh.first()
         except (BundleError, CreditRiskError) as error:
             self.trouble = without_places(str(error), self.settings.state, self.project.root)
+            logging.getLogger("creditrisk.service").error("no model: %s", self.trouble)

@@ -19,7 +19,10 @@ def test_a_changed_bundle_is_never_served_and_the_reason_names_no_folder(tmp_pat
     bundle = tmp_path / "bundle"
     shutil.copytree(small_bundle, bundle)
     (bundle / "policy.json").write_text("{}")
-    with serving(tmp_path / "state", "--bundle", str(bundle), ready=False) as running, running.client() as client:
+    with (
+        serving(tmp_path / "state", ready=False, asgi=True, CREDITRISK_SERVICE_BUNDLE=str(bundle)) as running,
+        running.client() as client,
+    ):
         found = client.get("/health/ready")
         assert (found.status_code, found.headers["content-type"]) == (503, "application/problem+json")
         assert found.headers["retry-after"] == "5"
@@ -29,6 +32,7 @@ def test_a_changed_bundle_is_never_served_and_the_reason_names_no_folder(tmp_pat
         assert client.get("/v1/contract").status_code == 503
         assert client.get("/openapi.json").status_code == 200
         assert "creditrisk_workers" in client.get("/metrics").text
+        assert '"no model: ' in running.said()
 
 
 def test_folders_are_taken_out_and_nothing_else() -> None:
