@@ -12,7 +12,6 @@ from pydantic import ValidationError
 
 from creditrisk.commands.context import Context
 from creditrisk.errors import ServiceError
-from creditrisk.model.bundle import verify
 from creditrisk.service.exposure import check_keys
 from creditrisk.service.keys import KeyStore
 from creditrisk.service.log import connect
@@ -72,6 +71,8 @@ def preflight(settings: ServiceSettings) -> None:
     if settings.audit == "postgres" or settings.database_url:
         plain_url(settings.database_url)
     if settings.bundle is not None:
+        from creditrisk.model.bundle import verify  # pulls Polars in, of which workers of a champion have their own
+
         verify(settings.bundle)
     try:
         settings.state.mkdir(parents=True, exist_ok=True)

@@ -205,3 +205,8 @@ def test_an_erased_applicant_is_nowhere(client: httpx.Client, running: Running) 
     assert client.get(f"/v1/decisions/{one}").status_code == 404
     assert client.get(f"/v1/decisions/{kept}").status_code == 200
     assert one.encode() not in (running.state / "decisions.db").read_bytes()
+
+
+def test_an_erasure_names_somebody(client: httpx.Client) -> None:
+    found = client.delete("/v1/applicants/")
+    assert (found.status_code, found.json()["errors"][0]["field"]) == (422, "applicant_id")

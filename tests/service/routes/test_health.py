@@ -4,8 +4,6 @@ from pathlib import Path
 import httpx
 from service.running import APPLICATION, serving
 
-from creditrisk.service.routes.health import without_folders
-
 
 def test_ready_names_the_model(client: httpx.Client) -> None:
     found = client.get("/health/ready").json()
@@ -33,8 +31,3 @@ def test_a_changed_bundle_is_never_served_and_the_reason_names_no_folder(tmp_pat
         assert client.get("/openapi.json").status_code == 200
         assert "creditrisk_workers" in client.get("/metrics").text
         assert '"no model: ' in running.said()
-
-
-def test_folders_are_taken_out_and_nothing_else() -> None:
-    assert without_folders("/a/b c: no manifest.json; 1/2 of it") == "b c: no manifest.json; 1/2 of it"
-    assert without_folders("/srv/x/policy.json: changed") == "policy.json: changed"

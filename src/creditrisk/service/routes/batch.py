@@ -46,7 +46,7 @@ async def score(request: Request, caller: Annotated[Caller | None, Depends(needs
     content = b"[" + b",".join(parts) + b"]"
     key = request.headers.get("idempotency-key")
     repeat = None if key is None else idempotency(key.encode("latin-1"), key_id, PATH, body, content, time.time_ns())
-    if events or repeat:
+    if events:  # as a single application, a list of which nothing was scored is not remembered
         earlier = await write_down(hot, events, repeat)
         if earlier is not None:
             return Response(earlier.answer, 200, {"Idempotency-Replayed": "true"}, "application/json")
