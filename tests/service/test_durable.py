@@ -151,6 +151,21 @@ def test_a_full_disk_stops_scoring_until_there_is_room(tmp_path: Path, small_bun
         assert sorted(kept) == sorted(answered)
 
 
+@pytest.mark.parametrize("asgi", [False, True], ids=["protocol", "asgi"])
+def test_what_is_kept_of_applicants_is_the_services_users_alone(tmp_path: Path, small_bundle: Path, asgi: bool) -> None:
+    state = tmp_path / "state"
+    with (
+        serving(tmp_path, asgi=asgi, state=state, CREDITRISK_SERVICE_BUNDLE=str(small_bundle)) as running,
+        running.client() as client,
+    ):
+        content = small_table(20).drop("outcome").write_csv()
+        assert client.post("/v1/score/file", content=content, headers={"content-type": "text/csv"}).status_code == 200
+        assert asked(running, 1, 1)
+    kept = [path for path in state.rglob("*") if path.is_file()]
+    assert {"decisions.db", "00000.parquet", "00000.protected.parquet"} <= {path.name for path in kept}
+    assert [path for path in (state, *kept) if path.stat().st_mode & 0o077] == []
+
+
 def test_a_disk_that_fills_in_the_middle_of_a_file_breaks_the_answer_off(tmp_path: Path, small_bundle: Path) -> None:
     content = small_table(300_000).drop("outcome").write_csv().encode()
     room = (len(content) >> 20) + 5  # for the upload and a part of its six megabytes of records

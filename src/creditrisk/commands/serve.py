@@ -38,6 +38,7 @@ def command_serve(context: Context, arguments: Namespace) -> None:
     base = ServiceSettings.from_environment(context.project, environment)
     settings = _checked(base.model_dump() | given)
     _allow_files(settings.max_connections)
+    os.umask(0o077)  # what is kept of applicants is this user's alone
     preflight(settings)
     check_keys(settings, KeyStore(settings.state / "keys.json").usable())
     os.environ |= settings.to_environment() | {"CREDITRISK_ROOT": str(context.project.root)}
