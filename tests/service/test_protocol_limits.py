@@ -179,6 +179,7 @@ def test_a_head_has_a_limit(strict: Running) -> None:
 def test_trailers_have_a_limit(strict: Running) -> None:
     with connected(strict.port) as client:
         client.send(chunked(BODY)[:-2])
+        assert client.silent(0.2)  # trailers that are read together with the body are not counted
         for number in range(HEAD_BYTES // 1_000 + 1):
             client.send(b"x%d: " % number + b"a" * 1_000 + b"\r\n")
         assert client.answer().status == 431

@@ -19,6 +19,8 @@ from creditrisk.service.records.erasing import BROKEN, FAILED, Order
 from creditrisk.service.routes.common import needs, service_of
 
 router = APIRouter(tags=["applicants"])
+ERASE_SECONDS = 300.0
+"""For an answer; the work goes on to its end, and may be asked for again."""
 
 
 @router.delete(
@@ -45,12 +47,20 @@ async def erase(
         stderr=PIPE,
         env=os.environ | settings.to_environment(),
     )
-    said, trouble = await asyncio.shield(process.communicate(msgspec.json.encode(order)))
+    try:
+        async with asyncio.timeout(ERASE_SECONDS):
+            said, trouble = await asyncio.shield(process.communicate(msgspec.json.encode(order)))
+    except TimeoutError:
+        raise _not_erased(f"not at its end after {ERASE_SECONDS:g} seconds") from None
     if process.returncode:
-        sentence = (
-            trouble.decode(errors="replace").strip() if process.returncode in (FAILED, BROKEN) else "it was ended"
+        raise _not_erased(
+            trouble.decode(errors="replace").strip() if process.returncode in (FAILED, BROKEN) else "ended"
         )
-        logging.getLogger("creditrisk.service").error("erasure: %s", sentence)
-        detail = "The erasure is not complete: a database did not answer or a file could not be written. Repeat it."
-        raise Problem(503, "not-erased", detail, headers={"Retry-After": "10"})
     return Response(said, media_type="application/json")
+
+
+def _not_erased(why: str) -> Problem:
+    """503; why is for the log alone."""
+    logging.getLogger("creditrisk.service").error("erasure: %s", why)
+    detail = "The erasure is not complete: a database did not answer or a file could not be written. Repeat it."
+    return Problem(503, "not-erased", detail, headers={"Retry-After": "10"})
