@@ -61,6 +61,14 @@ def test_a_repeated_list_gets_the_first_answers_and_leaves_no_record(client: htt
     assert count(running) == there
 
 
+def test_a_list_of_which_nothing_was_scored_is_not_remembered(client: httpx.Client, running: Running) -> None:
+    assert post(client, [WRONG], **{"idempotency-key": "nothing"}).json()[0]["status"] == 422
+    connection = connect(running.state / "decisions.db", read_only=True)
+    assert connection.execute("SELECT COUNT(*) FROM idempotency WHERE key = 'nothing'").fetchone() == (0,)
+    connection.close()
+    assert "decision_id" in post(client, [GOOD], **{"idempotency-key": "nothing"}).json()[0]
+
+
 def test_lists_that_cannot_be_taken(client: httpx.Client) -> None:
     assert post(client, []).status_code == 422
     assert post(client, b"[{").status_code == 400

@@ -11,10 +11,14 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
+import polars as pl
 import pytest
 from service.raw import connected, score
 from service.running import Running, serving
+from support import small_table
 
+from creditrisk.service.filerecords import chunks
 from creditrisk.service.log import connect
 
 CALLS = "pwrite64,pwritev,fdatasync,fsync,write,writev,sendto,sendmsg"
@@ -99,10 +103,10 @@ def test_an_fsync_lies_between_each_record_and_its_answer(tmp_path: Path, small_
 
 
 @contextlib.contextmanager
-def small_disk(folder: Path) -> Iterator[Path]:
+def small_disk(folder: Path, megabytes: int = 4) -> Iterator[Path]:
     """A file system of a few megabytes."""
     folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
+    command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)]
     if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode != 0:
         pytest.skip("needs the right to mount a small tmpfs")
     try:
@@ -145,3 +149,41 @@ def test_a_full_disk_stops_scoring_until_there_is_room(tmp_path: Path, small_bun
         kept = [name for (name,) in connection.execute("SELECT id FROM events")]
         connection.close()
         assert sorted(kept) == sorted(answered)
+
+
+@pytest.mark.parametrize("asgi", [False, True], ids=["protocol", "asgi"])
+def test_what_is_kept_of_applicants_is_the_services_users_alone(tmp_path: Path, small_bundle: Path, asgi: bool) -> None:
+    state = tmp_path / "state"
+    with (
+        serving(tmp_path, asgi=asgi, state=state, CREDITRISK_SERVICE_BUNDLE=str(small_bundle)) as running,
+        running.client() as client,
+    ):
+        content = small_table(20).drop("outcome").write_csv()
+        assert client.post("/v1/score/file", content=content, headers={"content-type": "text/csv"}).status_code == 200
+        assert asked(running, 1, 1)
+    kept = [path for path in state.rglob("*") if path.is_file()]
+    assert {"decisions.db", "00000.parquet", "00000.protected.parquet"} <= {path.name for path in kept}
+    assert [path for path in (state, *kept) if path.stat().st_mode & 0o077] == []
+
+
+def test_a_disk_that_fills_in_the_middle_of_a_file_breaks_the_answer_off(tmp_path: Path, small_bundle: Path) -> None:
+    content = small_table(300_000).drop("outcome").write_csv().encode()
+    room = (len(content) >> 20) + 5  # for the upload and a part of its six megabytes of records
+    parts: list[bytes] = []
+    with (
+        small_disk(tmp_path / "disk", room) as disk,
+        serving(tmp_path, "--bundle", str(small_bundle), state=disk) as running,
+        running.client() as client,
+    ):
+        with client.stream("POST", "/v1/score/file", content=content, headers={"content-type": "text/csv"}) as found:
+            assert found.status_code == 200
+            with pytest.raises(httpx.RemoteProtocolError):
+                parts.extend(found.iter_raw())  # what came before the end stays
+        lines = b"".join(parts).decode().splitlines()
+        last = IDENTIFIER.search(lines[-2])
+        assert last is not None
+        kept = sum(pl.read_parquet(path).height for path in chunks(disk / "files" / last[0]))
+        assert 0 < len(lines) - 2 <= kept < 300_000
+        assert not list((disk / "uploads").iterdir())
+        with contextlib.closing(connect(disk / "decisions.db", read_only=True)) as connection:
+            assert connection.execute("SELECT status FROM events WHERE kind = 'file'").fetchall() == [("begun",)]

@@ -1,15 +1,25 @@
+import contextlib
 import io
 import json
+import os
+import re
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import polars as pl
 import pytest
-from service.running import Running
+from service.raw import connected
+from service.running import Running, serving
 from support import small_table
 
 from creditrisk.model.scorer import Scorer
 from creditrisk.service.filerecords import chunks, erase_applicant, find, folder_of
+from creditrisk.service.filetally import from_line, tally
+from creditrisk.service.log import connect, locked
+from creditrisk.service.problem import Problem
+from creditrisk.service.uploads import Uploads
 
 CSV = {"content-type": "text/csv"}
 
@@ -93,3 +103,133 @@ def test_what_is_no_table_gets_a_problem(
     assert (found.status_code, found.headers["content-type"]) == (status, "application/problem+json"), found.text
     assert "uploads" not in json.loads(found.content)["detail"]
     assert not list((running.state / "uploads").iterdir())
+
+
+def eventually(holds: Callable[[], bool]) -> bool:
+    """Whether something comes true within a while."""
+    for _ in range(200):
+        if holds():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def children(running: Running) -> list[int]:
+    """Processes that work on files for a server."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            if parent == running.process.pid and b"filework" in (folder / "cmdline").read_bytes():
+                found.append(int(folder.name))
+    return found
+
+
+def scores(client: httpx.Client) -> int:
+    """How many scores the metrics count."""
+    text = client.get("/metrics").text
+    return sum(int(float(value)) for value in re.findall(r"^creditrisk_scores_total{.*} (\S+)$", text, re.MULTILINE))
+
+
+def ended(running: Running, file_id: str) -> list[tuple[str, str]]:
+    """What the log says of a file's end."""
+    with contextlib.closing(connect(running.state / "decisions.db", read_only=True)) as connection:
+        query = "SELECT status, answer FROM events WHERE kind = 'file' AND subject = ?"
+        return [(status, answer.decode()) for status, answer in connection.execute(query, (file_id,))]
+
+
+def test_a_file_is_counted_and_its_end_is_on_record(client: httpx.Client, running: Running) -> None:
+    frame = pl.concat([table(50), table(3).with_columns(pl.lit(-1.0).alias("amount"))])
+    before = scores(client)
+    found = client.post("/v1/score/file", content=as_csv(frame), headers=CSV)
+    assert answers(found)["pd"].null_count() == 3
+    assert scores(client) == before + 50
+    (end,) = ended(running, found.headers["x-file-id"])
+    assert (end[0], json.loads(end[1])) == ("ended", {"rows": 53, "scored": 50, "refused": 3})
+
+
+def test_a_simulated_file_is_not_counted(client: httpx.Client) -> None:
+    before = scores(client)
+    answers(client.post("/v1/score/file?purpose=simulation", content=as_csv(table(50)), headers=CSV))
+    assert scores(client) == before
+
+
+def test_a_tally_counts_as_single_scores_are_counted(small_bundle: Path) -> None:
+    from creditrisk.service.telemetry import Counts
+
+    scorer = Scorer.load(small_bundle)
+    frame = scorer.score_frame(table(200).with_columns(pl.lit("oak").alias("purpose")))
+    limits = scorer.reference["pd"]["edges"]
+    many, single = Counts(), Counts()
+    for counts in (many, single):
+        counts.watch("1@x", limits)
+    found = from_line(tally(frame, limits).line())
+    assert found is not None
+    found.count(many, "1@x")
+    for row in frame.iter_rows(named=True):
+        if row["pd"] is not None:
+            single.scored(row["band"], row["decision"], "1@x", row["pd"])
+    assert (many.scores, many.bins) == (single.scores, single.bins)
+    assert sum(many.bins["1@x"][1]) == found.scored == 200
+
+
+@pytest.mark.parametrize("begun", [True, False], ids=["while the answer comes", "before it comes"])
+def test_a_client_that_leaves_ends_the_work_and_leaves_nothing_behind(
+    client: httpx.Client, running: Running, begun: bool
+) -> None:
+    content = as_csv(table(100_000))
+    said = running.complaints()
+    with connected(running.port) as raw:
+        head = f"POST /v1/score/file HTTP/1.1\r\nhost: x\r\ncontent-type: text/csv\r\ncontent-length: {len(content)}"
+        raw.send(head.encode() + b"\r\n\r\n" + content)
+        if begun:
+            assert raw.socket.recv(15) == b"HTTP/1.1 200 OK"
+        else:
+            assert eventually(lambda: bool(children(running)))
+    assert eventually(lambda: not children(running))
+    assert eventually(lambda: not list((running.state / "uploads").iterdir()))
+    assert running.complaints() == said
+
+
+def test_a_file_whose_beginning_cannot_be_recorded_is_not_scored(tmp_path: Path, small_bundle: Path) -> None:
+    with (
+        serving(tmp_path, "--bundle", str(small_bundle), CREDITRISK_SERVICE_REQUEST_SECONDS="1") as running,
+        running.client() as client,
+        locked(running.state / "decisions.db"),
+    ):
+        found = client.post("/v1/score/file", content=as_csv(table(5)), headers=CSV)
+        assert (found.status_code, found.json()["type"]) == (503, "urn:creditrisk:problem:not-recorded")
+        assert not (running.state / "files").exists()
+
+
+def test_only_so_many_files_are_scored_at_once(tmp_path: Path) -> None:
+    uploads = Uploads(tmp_path, 1)
+    first = uploads.take("a")
+    with pytest.raises(Problem, match="1 files are being scored already"):
+        uploads.take("b")
+    first.remove()
+    first.remove()
+    second = uploads.take("b")
+    with pytest.raises(Problem):
+        uploads.take("c")
+    second.remove()
+
+
+def test_what_a_killed_process_left_is_removed_and_what_is_worked_on_is_not(tmp_path: Path) -> None:
+    uploads = Uploads(tmp_path, 2)
+    worked_on = uploads.take("worked-on")
+    chunk = tmp_path / "files" / "x" / "00000.parquet"
+    chunk.parent.mkdir(parents=True)
+    left = [tmp_path / "uploads" / "left", chunk.with_name(".00001.parquet.part")]
+    for path in (*left, chunk):
+        path.write_text("somebody's income")
+    Uploads(tmp_path, 2).sweep()
+    assert all(path.exists() for path in left), "they may have been made this moment"
+    for path in (*left, chunk, worked_on.path):
+        os.utime(path, (1, 1))
+    Uploads(tmp_path, 2).sweep()
+    assert not any(path.exists() for path in left)
+    assert chunk.exists()
+    assert worked_on.path.exists()
+    worked_on.remove()
+    assert not worked_on.path.exists()

@@ -64,6 +64,39 @@ def test_a_body_that_is_no_request_gets_a_problem(client: httpx.Client, body: by
     assert (found.status_code, found.headers["content-type"]) == (status, "application/problem+json")
 
 
+def test_values_that_are_no_scalars_are_all_named(client: httpx.Client) -> None:
+    body = b'{"application": {"income": [1], "amount": 9e999, "months": 36, "purpose": {"a": "b"}}, '
+    body += b'"protected": {"x": []}}'
+    errors = post(client, body).json()["errors"]
+    assert [(error["field"], error["value"]) for error in errors] == [
+        ("income", "[1]"),
+        ("amount", "9e999"),
+        ("purpose", '{"a": "b"}'),
+        ("x", "[]"),
+    ]
+    assert [error["expected"] for error in errors[:2]] == [
+        "a number, a text, true, false or null",
+        "a number that a double can hold",
+    ]
+
+
+@pytest.mark.parametrize("name", ["", "a" * 201, "a\0b", "line\n"])
+def test_an_applicants_id_has_limits_that_are_said_in_words(client: httpx.Client, name: str) -> None:
+    found = post(client, {"application": APPLICATION, "applicant_id": name})
+    assert found.status_code == 422
+    assert "1 to 200 characters" in found.json()["errors"][0]["expected"]
+
+
+def test_thousands_of_unknown_fields_get_a_short_answer(client: httpx.Client) -> None:
+    body = {"application": APPLICATION | {f"f{number}": 1 for number in range(5_000)} | {"income": "much"}}
+    found = post(client, body)
+    assert found.status_code == 422
+    assert len(found.content) < 20_000
+    errors = {error["field"]: error for error in found.json()["errors"]}
+    assert errors["application"]["value"] == "4,950 further fields"
+    assert "income" in errors, "the contract's own fields are always looked at"
+
+
 def test_protected_attributes_are_kept_apart_and_change_nothing(client: httpx.Client, running: Running) -> None:
     plain = post(client, {"application": APPLICATION}).json()
     inside = post(client, {"application": APPLICATION | {"age": 40}, "protected": {"sex": "f"}}).json()

@@ -21,6 +21,7 @@ from creditrisk.service.redact import without_places
             "tracking store (address left out): locked",
         ),
         ("/var/lib/x/policy.json: its SHA-256 is 12, expected 34.", "policy.json: its SHA-256 is 12, expected 34."),
+        ("/a/b c: no manifest.json; 1/2 of it", "b c: no manifest.json; 1/2 of it"),
         ("version 2 waits for main.py promote; 3/4 passed", "version 2 waits for main.py promote; 3/4 passed"),
     ],
 )

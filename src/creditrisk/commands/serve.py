@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import socket
+import tempfile
 from argparse import Namespace
 from typing import Any
 
@@ -12,6 +14,7 @@ from creditrisk.commands.context import Context
 from creditrisk.errors import ServiceError
 from creditrisk.service.exposure import check_keys
 from creditrisk.service.keys import KeyStore
+from creditrisk.service.log import connect
 from creditrisk.service.records.database import plain_url
 from creditrisk.service.settings import ServiceSettings
 from creditrisk.settings import explain
@@ -35,26 +38,67 @@ def command_serve(context: Context, arguments: Namespace) -> None:
     base = ServiceSettings.from_environment(context.project, environment)
     settings = _checked(base.model_dump() | given)
     _allow_files(settings.max_connections)
-    if settings.audit == "postgres":
-        plain_url(settings.database_url)
+    os.umask(0o077)  # what is kept of applicants is this user's alone
+    preflight(settings)
     check_keys(settings, KeyStore(settings.state / "keys.json").usable())
     os.environ |= settings.to_environment() | {"CREDITRISK_ROOT": str(context.project.root)}
-    uvicorn.run(
-        "app:app",
-        app_dir=str(context.project.root / "6.production"),
-        host=settings.host,
-        port=settings.port,
-        workers=settings.workers,
-        http="creditrisk.service.protocol:HotProtocol",
-        loop="uvloop",
-        ws="none",
-        proxy_headers=False,
-        server_header=False,
-        date_header=False,
-        access_log=False,
-        log_level="warning",
-        timeout_graceful_shutdown=GRACE_SECONDS,
-    )
+    try:
+        uvicorn.run(
+            "app:app",
+            app_dir=str(context.project.root / "6.production"),
+            host=settings.host,
+            port=settings.port,
+            workers=settings.workers,
+            http="creditrisk.service.protocol:HotProtocol",
+            loop="uvloop",
+            ws="none",
+            proxy_headers=False,
+            server_header=False,
+            date_header=False,
+            access_log=False,
+            log_level="warning",
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+    except SystemExit as error:  # uvicorn has said why; a wrong set-up ends with 1 everywhere here
+        raise SystemExit(1 if error.code else 0) from None
+
+
+def preflight(settings: ServiceSettings) -> None:
+    """Look at what no worker could start without, so that it is said once, in a sentence, before there are any.
+
+    Raises:
+        ServiceError: the folder, the log, the database's address or the port. BundleError: the bundle.
+    """
+    if settings.audit == "postgres" or settings.database_url:
+        plain_url(settings.database_url)
+    if settings.bundle is not None:
+        from creditrisk.model.bundle import verify  # pulls Polars in, of which workers of a champion have their own
+
+        verify(settings.bundle)
+    try:
+        settings.state.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=settings.state):
+            pass
+    except OSError as error:
+        raise ServiceError(
+            f"{settings.state}: cannot be written to: {error.strerror}. Make it writable, or set "
+            "CREDITRISK_SERVICE_STATE."
+        ) from None
+    if settings.audit == "sqlite":
+        connect(settings.state / "decisions.db").close()
+    _try_port(settings.host, settings.port)
+
+
+def _try_port(host: str, port: int) -> None:
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as found:
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            found.bind(address)
+    except OSError as error:
+        raise ServiceError(
+            f"{host} port {port}: cannot listen there: {error.strerror}. Choose another --port."
+        ) from None
 
 
 def _allow_files(connections: int) -> None:

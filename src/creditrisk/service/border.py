@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from creditrisk.service.identifiers import Identifiers
@@ -47,7 +48,8 @@ class Border:
         self._app, self._service = app, service
         self._identifiers = Identifiers()
         settings = service.settings
-        self._sizes = {"/v1/score/batch": settings.max_list_bytes, "/v1/score/file": settings.max_upload_bytes}
+        listed, upload = settings.max_list_bytes, settings.max_upload_bytes
+        self._sizes = {"/v1/score/batch": listed, "/v1/outcomes": listed, "/v1/score/file": upload}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request through."""
@@ -55,7 +57,7 @@ class Border:
             await self._app(scope, receive, send)
             return
         began = time.perf_counter()
-        scope["request_id"] = self._request_id(scope)
+        scope["request_id"] = given_id(scope["headers"]) or self._identifiers.make(time.time_ns())
         settings, path = self._service.settings, scope["path"]
         exchange = Exchange(scope, receive, send, self._sizes.get(path, settings.max_body_bytes))
         error = await self._run(exchange, None if path.startswith(PATIENT) else settings.request_seconds)
@@ -73,17 +75,12 @@ class Border:
             await exchange.refuse(problem)
         except Exception as error:
             if limit.expired():
-                await exchange.refuse(_too_slow(seconds or 0.0, exchange.reading))
+                waited = seconds or 0.0
+                await exchange.refuse(too_slow(waited) if exchange.reading else unanswered(waited))
             elif not exchange.gone:
                 await exchange.refuse(internal())
                 return error
         return None
-
-    def _request_id(self, scope: Scope) -> str:
-        for name, value in scope["headers"]:
-            if name == b"x-request-id" and REQUEST_ID.fullmatch(value):
-                return str(value, "ascii")
-        return self._identifiers.make(time.time_ns())
 
     def _tell(self, scope: Scope, exchange: Exchange, seconds: float, error: BaseException | None) -> None:
         route = getattr(scope.get("route"), "path", UNMATCHED)
@@ -145,8 +142,8 @@ class Exchange:
         return message  # type: ignore[no-any-return]
 
     async def send(self, message: Message) -> None:
-        """Pass on a piece of the answer, the headers completed; what follows a refusal is dropped."""
-        if self._refused:
+        """Pass on a piece of the answer, the headers completed; after a refusal or to nobody it is dropped."""
+        if self._refused or (self.gone and not self.status):
             return
         if message["type"] == "http.response.start":
             if self._problem is not None:
@@ -178,6 +175,14 @@ class Exchange:
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
 
+def given_id(headers: Iterable[Header]) -> str | None:
+    """The request id that a client gave; None where there is none of the form it must have."""
+    for name, value in headers:
+        if name == b"x-request-id" and REQUEST_ID.fullmatch(value):
+            return value.decode()
+    return None
+
+
 def too_large(limit: int) -> Problem:
     """413 with the limit."""
     return Problem(413, "too-large", f"The body is larger than {limit:,} bytes.")
@@ -188,8 +193,15 @@ def internal() -> Problem:
     return Problem(500, "internal", "Something went wrong here; it is in the log under this request_id.")
 
 
-def _too_slow(seconds: float, reading: bool) -> Problem:
-    if reading:
-        return Problem(408, "too-slow", f"The request was not complete after {seconds:g} seconds.")
-    detail = f"There was no answer within {seconds:g} seconds; repeat the request with the same Idempotency-Key."
+def too_slow(seconds: float) -> Problem:
+    """408: the client took too long."""
+    return Problem(408, "too-slow", f"The request was not complete after {seconds:g} seconds.")
+
+
+def unanswered(seconds: float) -> Problem:
+    """503: the service took too long, and what it began may yet be done."""
+    detail = (
+        f"There was no answer within {seconds:g} seconds, and whether it was recorded is not known; "
+        "repeat the request with the same Idempotency-Key."
+    )
     return Problem(503, "timeout", detail, headers={"Retry-After": "5"})

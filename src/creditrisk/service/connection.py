@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from creditrisk.service.border import too_slow
 from creditrisk.service.cycle import refusal
-from creditrisk.service.front import Front, too_slow
+from creditrisk.service.front import Front
 from creditrisk.service.problem import Problem
 from creditrisk.service.settings import is_loopback
 from creditrisk.service.sweep import Sweeper

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from creditrisk.service.front import SECURITY
+from creditrisk.service.border import SECURITY
 from creditrisk.service.hot import JSON, PROBLEM, Header
 from creditrisk.service.problem import Problem
 

@@ -25,6 +25,7 @@ from creditrisk.data.source import scan
 from creditrisk.errors import CreditRiskError
 from creditrisk.model.scorer import Scorer
 from creditrisk.service.filerecords import APPLICANT, DECISION, folder_of, sync_folder, write_chunk
+from creditrisk.service.filetally import tally
 
 WRONG_FILE, TOO_BIG, NO_SPACE = 3, 4, 5
 """Exit codes: the file cannot be read (the sentence stands on standard error), needs too much memory, cannot be
@@ -126,6 +127,7 @@ def _write(
         answers.write_csv(text, include_header=number == 0)
         out.write(text.getbuffer())
         out.flush()
+        os.write(2, tally(answers, scorer.reference["pd"]["edges"]).line())
         number += 1
     if not number:
         raise CreditRiskError("the file holds no rows to score.")

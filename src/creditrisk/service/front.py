@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from creditrisk.errors import CreditRiskError
-from creditrisk.service.border import SECURITY, too_large
+from creditrisk.service.border import SECURITY, given_id, too_large, too_slow, unanswered
 from creditrisk.service.hot import JSON, PATH, PROBLEM, Header
 from creditrisk.service.problem import Problem
 from creditrisk.service.settings import is_loopback
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from creditrisk.service.service import Service
-
-__all__ = ["SECURITY", "Front", "read_body", "too_large"]
 
 Answer = tuple[int, Iterable[Header], bytes]
 
@@ -64,26 +62,28 @@ class Front:
         hot = self.service.hot
         assert hot is not None
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        seconds, limit = self.service.settings.request_seconds, self.service.settings.max_body_bytes
+        headers, began, body = scope["headers"], time.perf_counter(), None
 
         def respond(status: int, headers: Iterable[Header], body: bytes) -> None:
             if not future.done():
                 future.set_result((status, headers, body))
 
-        settings = self.service.settings
         try:
-            async with asyncio.timeout(settings.request_seconds):
-                body = await read_body(receive, settings.max_body_bytes, scope["headers"])
-        except TimeoutError:
-            problem = too_slow(settings.request_seconds)
-            respond(problem.status, (), problem.body())
-        except Problem as problem:
-            hot.refuse(problem, None, respond, time.perf_counter())
-        else:
-            if body is None:
-                return
-            hot.handle(scope["headers"], body, respond)
-        status, headers, content = await future
-        await _send(send, status, headers, content)
+            async with asyncio.timeout(seconds):
+                body = await read_body(receive, limit, headers)
+                if body is None:
+                    return
+                hot.handle(headers, body, respond)
+                answer = await future
+        except (TimeoutError, Problem) as error:
+            refused: list[Answer] = []
+            problem = (
+                error if isinstance(error, Problem) else too_slow(seconds) if body is None else unanswered(seconds)
+            )
+            hot.refuse(problem, given_id(headers), lambda *parts: refused.append(parts), began)
+            (answer,) = refused
+        await _send(send, *answer)
 
 
 async def _send(send: Send, status: int, headers: Iterable[Header], content: bytes) -> None:
@@ -115,8 +115,3 @@ async def read_body(receive: Receive, limit: int, headers: Iterable[Header] = ()
         parts.append(part)
         if not message.get("more_body", False):
             return parts[0] if len(parts) == 1 else b"".join(parts)
-
-
-def too_slow(seconds: float) -> Problem:
-    """408 with the limit."""
-    return Problem(408, "too-slow", f"The request was not complete after {seconds:g} seconds.")

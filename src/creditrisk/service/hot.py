@@ -8,11 +8,9 @@ plain ASGI handler where another server runs the application (``creditrisk.servi
 from __future__ import annotations
 
 import hashlib
-import logging
 import re
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 import msgspec
 
@@ -36,18 +34,7 @@ Respond = Callable[[int, Iterable[Header], bytes], None]
 JSON, PROBLEM = b"application/json", b"application/problem+json"
 _JSON_TYPE = re.compile(rb"application/json\s*(?:;.*)?", re.IGNORECASE)
 _IDEMPOTENCY_KEY = re.compile(rb"[\x21-\x7e]{1,255}")
-_LOGGER = logging.getLogger("creditrisk.service")
 encode = msgspec.json.Encoder().encode
-
-
-@dataclass(slots=True)
-class Wanted:
-    """What the hot path looks at among a request's headers."""
-
-    caller: Caller | None
-    content_type: bytes | None = None
-    idempotency_key: str | None = None
-    request_id: str | None = None
 
 
 class Hot:
@@ -218,11 +205,6 @@ def not_stored(result: Conflict | Exception) -> Problem:
         "The record could not be written, so no answer is given. Nothing was decided; try again later.",
         headers={"Retry-After": "5"},
     )
-
-
-def failed() -> Problem:
-    """500: a fault of the service, of which the answer says nothing more."""
-    return Problem(500, "internal", "The application could not be scored because of a fault of the service.")
 
 
 def busy() -> Problem:

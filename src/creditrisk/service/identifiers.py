@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import time
 
 FORM = r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 """As a regular expression."""
@@ -44,8 +43,3 @@ def lowest(milliseconds: int) -> str:
 def is_identifier(text: str) -> bool:
     """Whether a text has an identifier's form."""
     return bool(_FORM.fullmatch(text))
-
-
-def now() -> int:
-    """Nanoseconds since 1970."""
-    return time.time_ns()

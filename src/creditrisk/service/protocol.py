@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from creditrisk.service.border import given_id, too_large, unanswered
 from creditrisk.service.connection import Connection
 from creditrisk.service.cycle import CONTINUE, HotCycle, announced
-from creditrisk.service.front import too_large
 from creditrisk.service.hot import PATH
 from creditrisk.service.problem import Problem
 
@@ -40,6 +40,15 @@ class HotProtocol(Connection):
 
     def set(self) -> None:
         """In the place of a cycle's event: nobody waits for it here."""
+
+    def overdue(self, now: float) -> None:
+        """End what takes too long; an application whose record waits for a hanging disk is told so."""
+        turn = self._turn
+        waits = turn.__class__ is HotCycle and not turn.response_complete and not turn.more_body
+        if waits and not self._ended and self._stalled is None and now - self._since > self._seconds:
+            self._refuse_hot(turn, unanswered(self._seconds))
+        else:
+            super().overdue(now)
 
     def data_received(self, data: bytes) -> None:
         """Let the parser call back; where a body did not come along, look at what the head says of it."""
@@ -150,6 +159,9 @@ class HotProtocol(Connection):
     def _end(self, cycle: HotCycle, problem: Problem) -> None:
         """Refuse a request whose body is not read to its end: the connection cannot go on after it."""
         cycle.keep_alive = False
+        self._refuse_hot(cycle, problem)
+
+    def _refuse_hot(self, cycle: HotCycle, problem: Problem) -> None:
         hot = self._service.hot
         assert hot is not None
-        hot.refuse(problem, None, cycle.respond, time.perf_counter())
+        hot.refuse(problem, given_id(cycle.headers), cycle.respond, time.perf_counter())

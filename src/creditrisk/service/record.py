@@ -12,9 +12,9 @@ class Event(NamedTuple):
 
     id: str
     kind: str
-    """decision, review, outcome, erasure or shadow."""
+    """decision, review, outcome, erasure, shadow or file."""
     subject: str | None
-    """The decision that a review, outcome or shadow score is about."""
+    """The decision that a review, outcome or shadow score is about; the file that has ended."""
     at: int
     """Microseconds since 1970."""
     key_id: str | None
@@ -22,7 +22,7 @@ class Event(NamedTuple):
     applicant_id: str | None
     status: str
     """Of a decision: approve, refer or decline; of a review: its verdict; of an outcome: good or bad;
-    of a shadow: what the challenger would have said, or refused."""
+    of a shadow: what the challenger would have said, or refused; of a file: begun or ended."""
     purpose: str
     """decision, or simulation: a what-if that counts in no monitoring."""
     version: str

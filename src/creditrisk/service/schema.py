@@ -15,6 +15,8 @@ from creditrisk.service.problem import FieldError, Problem
 Scalar = bool | int | float | str | None
 Purpose = Literal["decision", "simulation"]
 SHOWN = 80
+LISTED = 50
+"""Wrong fields that one answer names beyond those of the contract; a body may hold a hundred thousand."""
 _NUMERIC = frozenset((int, float, type(None)))
 
 
@@ -28,6 +30,9 @@ class Request(msgspec.Struct, forbid_unknown_fields=True):
     protected: dict[str, Scalar] | None = None
 
 
+_ID = "1 to 200 characters without control characters are expected"
+_SCALAR = "a number, a text, true, false or null"
+_FITS = "a number that a double can hold"
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding raises; ``undecodable`` puts it in words."""
 decode_request = msgspec.json.Decoder(Request).decode
@@ -51,21 +56,24 @@ class Fields:
 
     def check(self, application: dict[str, Scalar]) -> list[FieldError]:
         """Fields that the row function would take or ignore though a program should not send them so."""
-        errors = []
-        if not self.known.issuperset(application):
-            for name in application:
-                if name not in self.known:
-                    hint = nearest(name, self.scored).strip()
-                    expected = f"a column of the contract {self.contract.name}"
-                    errors.append(
-                        FieldError(name[:SHOWN], None, "unknown", f"{expected}. {hint}" if hint else expected)
-                    )
+        errors = [] if self.known.issuperset(application) else self._unknown(application)
         get = application.get
         if not _NUMERIC.issuperset(map(type, map(get, self.numbers))):
             for name in self.numbers:
                 value = get(name)
                 if type(value) not in _NUMERIC:
                     errors.append(self._not_a_number(name, value))
+        return errors
+
+    def _unknown(self, application: dict[str, Scalar]) -> list[FieldError]:
+        names = [name for name in application if name not in self.known]
+        expected = f"a column of the contract {self.contract.name}"
+        errors = []
+        for name in names[:LISTED]:
+            hint = nearest(name[:SHOWN], self.scored).strip()
+            errors.append(FieldError(name[:SHOWN], None, "unknown", f"{expected}. {hint}" if hint else expected))
+        if more := len(names) - LISTED:
+            errors += [FieldError("application", f"{more:,} further fields", "unknown", expected)] if more > 0 else []
         return errors
 
     def _not_a_number(self, name: str, value: Scalar) -> FieldError:
@@ -89,15 +97,49 @@ def day(text: str) -> dt.date:
     raise Problem(422, "invalid-request", "application_date is not a date such as 2024-01-31.", [error])
 
 
+class _Loose(msgspec.Struct):
+    """A request whose values are not looked at yet."""
+
+    application: dict[str, msgspec.Raw] = {}
+    protected: dict[str, msgspec.Raw] | None = None
+
+
+_decode_loose = msgspec.json.Decoder(_Loose).decode
+_decode_scalar = msgspec.json.Decoder(Scalar).decode
+
+
 def undecodable(body: bytes, error: Exception) -> Problem:
     """Say what is wrong with a body that is no request."""
     if isinstance(error, msgspec.ValidationError):
         message, _, place = str(error).partition(" - at `$")
         field = place.rstrip("`").lstrip(".") or "the body"
-        return Problem(
-            422,
-            "invalid-request",
-            f"{field}: {message}.",
-            [FieldError(field, None, "type", message)],
-        )
-    return Problem(400, "not-json", f"The body is not JSON in UTF-8: {error}.")
+        if "[...]" in field and (found := _not_scalar(body)):
+            names = ", ".join(item.field for item in found)
+            return Problem(422, "invalid-request", f"The request cannot be read: look at {names}.", found)
+        if field == "applicant_id" and "regex" in message:
+            message = _ID
+        return Problem(422, "invalid-request", f"{field}: {message}.", [FieldError(field, None, "type", message)])
+    said = str(error)
+    if isinstance(error, UnicodeDecodeError):
+        said = "some of its bytes are no text"
+    elif isinstance(error, RecursionError):
+        said = "it is nested too deeply"
+    return Problem(400, "not-json", f"The body is not JSON in UTF-8: {said}.")
+
+
+def _not_scalar(body: bytes) -> list[FieldError]:
+    """The fields whose values are lists, objects or numbers beyond what a double holds; the decoder names none."""
+    try:
+        loose = _decode_loose(body)
+    except UNREADABLE:
+        return []
+    errors: list[FieldError] = []
+    for name, raw in (loose.application | (loose.protected or {})).items():
+        try:
+            _decode_scalar(raw)
+        except UNREADABLE as error:
+            expected = _FITS if "out of range" in str(error) else _SCALAR
+            errors.append(FieldError(name[:SHOWN], bytes(raw)[:SHOWN].decode(errors="replace"), "type", expected))
+        if len(errors) == LISTED:
+            break
+    return errors

@@ -27,6 +27,7 @@ from creditrisk.service.refresh import Refresh
 from creditrisk.service.settings import ServiceSettings
 from creditrisk.service.snapshot import Keeper as Snapshots
 from creditrisk.service.telemetry import Counts
+from creditrisk.service.uploads import Uploads
 from creditrisk.service.workers import Seat
 
 COUNT_SECONDS = 1.0
@@ -49,6 +50,7 @@ class Service:
         self.journal = Journal(settings.log_every)
         required = settings.keys == "required" or not settings.loopback
         self.gate = Gate(KeyStore(settings.state / "keys.json"), required, per_minute=settings.rate_per_minute)
+        self.uploads = Uploads(settings.state, settings.max_files)
         self.seat: Seat | None = None
         self.alerts: dict[str, str] = {}
         """What needs a person, by a short name that a metric shows, in words."""
@@ -95,6 +97,7 @@ class Service:
         configure(self.settings.log == "info")
         loop = asyncio.get_running_loop()
         self.seat = Seat.take(self.seats_folder)
+        self.uploads.sweep()
         self._rates = self.gate.rates = Rates(self.settings.state / "rates", self.seat.number)
         self._snapshots = Snapshots(self.metrics_folder, self.seat.number, self.counts)
         self.hot = Hot(self._log(loop), self.gate, self.counts, journal=self.journal)
@@ -173,3 +176,4 @@ class Service:
                 self.refresh.first()
         except (BundleError, CreditRiskError) as error:
             self.trouble = without_places(str(error), self.settings.state, self.project.root)
+            logging.getLogger("creditrisk.service").error("no model: %s", self.trouble)

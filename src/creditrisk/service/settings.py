@@ -42,6 +42,8 @@ class ServiceSettings(Frozen):
     max_upload_bytes: Annotated[int, Field(ge=1_024)] = 4_294_967_296
     max_file_memory_bytes: Annotated[int, Field(ge=268_435_456)] = 2_147_483_648
     """Memory that the work on one uploaded file may take; a compressed bomb ends there."""
+    max_files: Annotated[int, Field(ge=1)] = 4
+    """Uploaded files that one worker scores at once; beyond, 503 says to come back."""
     max_waiting: Annotated[int, Field(ge=1)] = 4_096
     """Requests that may wait for the disk at once; beyond, 503 says to come back."""
     max_connections: Annotated[int, Field(ge=1)] = 4_096

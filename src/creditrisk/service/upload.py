@@ -11,7 +11,7 @@ from typing import BinaryIO, Literal
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser
 
-from creditrisk.service.front import too_large
+from creditrisk.service.border import too_large
 from creditrisk.service.problem import Problem
 
 Kind = Literal["csv", "parquet"]
@@ -129,7 +129,7 @@ def _media_type(content_type: str) -> tuple[str, dict[str, str]]:
     message = Message()
     message["content-type"] = content_type
     options = dict(message.get_params([])[1:]) if content_type else {}
-    return message.get_content_type() if content_type else "", options
+    return content_type.partition(";")[0].strip().lower(), options
 
 
 def _kind(path: Path) -> Kind:

@@ -108,6 +108,12 @@ def test_outcomes_are_recorded_one_or_many_and_none_is_overwritten(client: httpx
 UNKNOWN = "01890000-0000-7000-8000-000000000000"
 
 
+def test_a_list_may_hold_as_many_outcomes_as_the_limit_says(client: httpx.Client) -> None:
+    outcome = {"decision_id": scored(client)["decision_id"], "outcome": "good", "observed_on": "2026-01-31"}
+    assert client.post("/v1/outcomes", json=[outcome] * 1_000).status_code == 201
+    assert client.post("/v1/outcomes", json=[outcome] * 1_001).status_code == 422
+
+
 def test_an_outcome_is_not_observed_in_the_future(client: httpx.Client) -> None:
     outcome = {"decision_id": scored(client)["decision_id"], "outcome": "good", "observed_on": "2999-01-01"}
     found = client.post("/v1/outcomes", json=outcome)
@@ -199,3 +205,8 @@ def test_an_erased_applicant_is_nowhere(client: httpx.Client, running: Running) 
     assert client.get(f"/v1/decisions/{one}").status_code == 404
     assert client.get(f"/v1/decisions/{kept}").status_code == 200
     assert one.encode() not in (running.state / "decisions.db").read_bytes()
+
+
+def test_an_erasure_names_somebody(client: httpx.Client) -> None:
+    found = client.delete("/v1/applicants/")
+    assert (found.status_code, found.json()["errors"][0]["field"]) == (422, "applicant_id")

@@ -10,6 +10,10 @@ import sys
 import msgspec
 
 from creditrisk.errors import CreditRiskError
+from creditrisk.service.journal import where
+
+FAILED, BROKEN = 1, 3
+"""Exit codes; standard error says a sentence, or where it broke. What an exception says may name the applicant."""
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -46,4 +50,8 @@ if __name__ == "__main__":
     try:
         main()
     except CreditRiskError as failed:
-        sys.exit(str(failed))
+        print(failed, file=sys.stderr)
+        sys.exit(FAILED)
+    except Exception as broken:
+        print(where(broken), file=sys.stderr)
+        sys.exit(BROKEN)

@@ -45,8 +45,8 @@ async def score(request: Request, caller: Annotated[Caller | None, Depends(needs
     answers, events, parts = await _score_all(hot, model, items, key_id, request.scope["request_id"])
     content = b"[" + b",".join(parts) + b"]"
     key = request.headers.get("idempotency-key")
-    repeat = None if key is None else idempotency(key.encode(), key_id, PATH, body, content, time.time_ns())
-    if events or repeat:
+    repeat = None if key is None else idempotency(key.encode("latin-1"), key_id, PATH, body, content, time.time_ns())
+    if events:  # as a single application, a list of which nothing was scored is not remembered
         earlier = await write_down(hot, events, repeat)
         if earlier is not None:
             return Response(earlier.answer, 200, {"Idempotency-Replayed": "true"}, "application/json")

@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import sys
 import time
-from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
 
 from creditrisk.service import describe
-from creditrisk.service.filework import NO_SPACE, TOO_BIG, WRONG_FILE, Job
+from creditrisk.service.filechild import FileChild, no_space
+from creditrisk.service.filetally import Tally
+from creditrisk.service.filework import Job
 from creditrisk.service.keys import Caller
+from creditrisk.service.live import Live
 from creditrisk.service.problem import Problem
 from creditrisk.service.record import Event
 from creditrisk.service.routes.common import hot_of, model_of, needs, service_of, write_down
 from creditrisk.service.schema import Purpose
 from creditrisk.service.service import Service
 from creditrisk.service.upload import receive_upload
+from creditrisk.service.uploads import Upload
 
 router = APIRouter(tags=["scoring"])
-READ_BYTES = 1 << 18
 _FILE: dict[str, Any] = {"type": "string", "format": "binary"}
 TAKES = {
     "multipart/form-data": {"schema": {"type": "object", "properties": {"file": _FILE}, "required": ["file"]}},
@@ -64,104 +65,115 @@ async def score_file(
         raise Problem(400, "not-repeatable", "A file is not kept for a repetition; send no Idempotency-Key.")
     now = time.time_ns()
     file_id = hot_of(service).identifiers.make(now)
-    upload = service.settings.state / "uploads" / file_id
-    upload.parent.mkdir(parents=True, exist_ok=True)
     try:
-        content_type = request.headers.get("content-type", "")
-        kind = await receive_upload(request.stream(), content_type, upload, service.settings.max_upload_bytes)
-        job = Job(
-            file_id,
-            str(upload),
-            kind,
-            str(model.folder),
-            model.named.digest,
-            model.named.version,
-            str(service.settings.state),
-            caller.id if caller else None,
-            purpose,
-            now // 1_000,
-            service.settings.max_file_memory_bytes,
-            service.settings.audit != "off",
-        )
-        await _begun(service, job, model.label)
-        process = await _start(job)
-        first = await _first(process)
+        upload = service.uploads.take(file_id)
+        try:
+            job = await _received(request, service, model, file_id, upload, caller, purpose, now)
+            return await _scored(request, service, model, job, upload)
+        except BaseException:
+            upload.remove()
+            raise
     except OSError as error:
-        upload.unlink(missing_ok=True)
-        raise _no_space() from error
+        raise no_space() from error
+
+
+async def _received(
+    request: Request,
+    service: Service,
+    model: Live,
+    file_id: str,
+    upload: Upload,
+    caller: Caller | None,
+    purpose: Purpose,
+    now: int,
+) -> Job:
+    """Take the upload in; returns what is to be done with it."""
+    settings = service.settings
+    content_type = request.headers.get("content-type", "")
+    kind = await receive_upload(request.stream(), content_type, upload.path, settings.max_upload_bytes)
+    return Job(
+        file_id,
+        str(upload.path),
+        kind,
+        str(model.folder),
+        model.named.digest,
+        model.named.version,
+        str(settings.state),
+        caller.id if caller else None,
+        purpose,
+        now // 1_000,
+        settings.max_file_memory_bytes,
+        settings.audit != "off",
+    )
+
+
+async def _scored(request: Request, service: Service, model: Live, job: Job, upload: Upload) -> Response:
+    """Begin to score, and answer when the first rows are on record."""
+    size = Path(job.upload).stat().st_size
+    begun = msgspec.json.encode({"kind": job.kind, "bytes": size})
+    await _write_down(service, _event(job, model, job.file_id, None, "begun", begun, b"{}"))
+
+    def told(tally: Tally) -> None:
+        if job.purpose == "decision":
+            tally.count(service.counts, model.label)
+
+    child = await FileChild.start(job, told)
+    try:
+        first = await child.first(_leaving(request))
+        if first is None:
+            raise ClientDisconnect
     except BaseException:
-        upload.unlink(missing_ok=True)
+        child.end()
         raise
-    return StreamingResponse(
-        _answers(process, first, upload), media_type="text/csv; charset=utf-8", headers={"X-File-Id": file_id}
-    )
+
+    async def ended() -> None:
+        name = hot_of(service).identifiers.make(time.time_ns())
+        counted = {"rows": child.rows, "scored": child.scored, "refused": child.rows - child.scored}
+        await _write_down(service, _event(job, model, name, job.file_id, "ended", b"{}", msgspec.json.encode(counted)))
+
+    return _Streamed(_answers(first, child, ended), child, upload, job.file_id)
 
 
-async def _begun(service: Service, job: Job, label: str) -> None:
-    """Write down that a file is being scored, before any of its rows is answered."""
-    request = msgspec.json.encode({"kind": job.kind, "bytes": Path(job.upload).stat().st_size})
-    event = Event(job.file_id, "file", None, job.at, job.key_id, None, "begun", job.purpose, label, request, b"{}")
-    await write_down(hot_of(service), [event])
+class _Streamed(StreamingResponse):
+    """The answer; whatever becomes of it, nothing of the file is left behind."""
+
+    def __init__(self, content: AsyncIterator[bytes], child: FileChild, upload: Upload, file_id: str) -> None:
+        super().__init__(content, media_type="text/csv; charset=utf-8", headers={"X-File-Id": file_id})
+        self._child, self._upload = child, upload
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Stream, then clean up: here and not where the answers are made, which may never begin."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._upload.remove()
+            self._child.end()
 
 
-async def _start(job: Job) -> Process:
-    command = [sys.executable, "-m", "creditrisk.service.filework"]
-    process = await asyncio.create_subprocess_exec(
-        *command, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=os.environ | {"PYTHONUNBUFFERED": "1"}, limit=READ_BYTES
-    )
-    assert process.stdin is not None
-    process.stdin.write(msgspec.json.encode(job))
-    process.stdin.close()
-    return process
+async def _leaving(request: Request) -> None:
+    """Wait until the client is gone."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
-async def _first(process: Process) -> bytes:
-    """The first answers.
+async def _answers(first: bytes, child: FileChild, ended: Callable[[], Awaitable[None]]) -> AsyncIterator[bytes]:
+    """All answers; broken off, so that the client notices, where the work does not come to its recorded end."""
+    yield first
+    async for piece in child.rest():
+        yield piece
+    await ended()
+
+
+async def _write_down(service: Service, event: Event) -> None:
+    """Make an event durable.
 
     Raises:
-        Problem: there are none, and why.
+        Problem: it cannot be. OSError: the disk has hung for too long.
     """
-    assert process.stdout is not None
-    assert process.stderr is not None
-    try:
-        first = await process.stdout.read(READ_BYTES)
-        if first:
-            return first
-        said = (await process.stderr.read()).decode(errors="replace").strip()
-        code = await process.wait()
-    except asyncio.CancelledError:
-        await _end(process)
-        raise
-    if code == WRONG_FILE:
-        raise Problem(422, "unreadable-file", said or "The file cannot be read.")
-    if code == TOO_BIG:
-        raise Problem(413, "too-large", "The file takes more memory to read than a file may.")
-    if code == NO_SPACE:
-        raise _no_space()
-    raise Problem(500, "file-failed", "The file could not be scored; nothing was decided.")
+    async with asyncio.timeout(service.settings.request_seconds):
+        await write_down(hot_of(service), [event])
 
 
-async def _answers(process: Process, first: bytes, upload: Path) -> AsyncIterator[bytes]:
-    """All answers; broken off, so that the client notices, where the work does not come to its end."""
-    assert process.stdout is not None
-    try:
-        yield first
-        while piece := await process.stdout.read(READ_BYTES):
-            yield piece
-        if code := await process.wait():
-            raise RuntimeError(f"the work on a file ended with {code}; its answer is broken off")
-    finally:
-        await _end(process)
-        upload.unlink(missing_ok=True)
-
-
-async def _end(process: Process) -> None:
-    if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-
-
-def _no_space() -> Problem:
-    detail = "The file or its record could not be written, so nothing was decided; try again later."
-    return Problem(503, "not-recorded", detail, headers={"Retry-After": "30"})
+def _event(job: Job, model: Live, name: str, subject: str | None, status: str, request: bytes, answer: bytes) -> Event:
+    at = time.time_ns() // 1_000
+    return Event(name, "file", subject, at, job.key_id, None, status, job.purpose, model.label, request, answer)

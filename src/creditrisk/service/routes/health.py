@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -10,10 +9,10 @@ from fastapi import APIRouter, Request, Response
 from creditrisk.service import describe
 from creditrisk.service.problem import Problem
 from creditrisk.service.records import status
+from creditrisk.service.redact import without_places
 from creditrisk.service.routes.common import answer, service_of
 
 router = APIRouter(tags=["operations"])
-_FOLDERS = re.compile(r"(?<![\w.])/(?:[^\s:,;'\"/]+/)*(?=[^\s:,;'\"/])")
 STATUS: dict[str, Any] = {"type": "object", "properties": {"status": {"const": "live"}}, "required": ["status"]}
 READY: dict[str, Any] = {
     "type": "object",
@@ -48,13 +47,13 @@ async def ready(request: Request) -> Response:
     ``alerts`` says what somebody should look at though the service answers, ``registry`` whether it can be reached.
     """
     service = service_of(request)
-    model = service.model
+    model, roots = service.model, (service.settings.state, service.project.root)
     if model is None:
-        raise Problem(503, "not-ready", without_folders(service.trouble), headers={"Retry-After": "5"})
+        raise Problem(503, "not-ready", without_places(service.trouble, *roots), headers={"Retry-After": "5"})
     content: dict[str, Any] = {
         "status": "ready",
         "model": model.named,
-        "alerts": {kind: without_folders(text) for kind, text in sorted(service.alerts.items())},
+        "alerts": {kind: without_places(text, *roots) for kind, text in sorted(service.alerts.items())},
     }
     if service.refresh is not None:
         content["registry"] = service.refresh.registry()
@@ -63,8 +62,3 @@ async def ready(request: Request) -> Response:
     if service.keeper is not None:
         content["forwarder"] = status.read(service.settings.state)
     return answer(content)
-
-
-def without_folders(text: str) -> str:
-    """A sentence with the names of files and not their folders, which are nobody's business."""
-    return _FOLDERS.sub("", text)

@@ -12,14 +12,13 @@ from fastapi import APIRouter, Depends, Request, Response
 from msgspec import Meta
 
 from creditrisk.service import describe
-from creditrisk.service.front import read_body
 from creditrisk.service.hot import idempotency
 from creditrisk.service.keys import Caller
 from creditrisk.service.problem import FieldError, Problem
 from creditrisk.service.record import Event
 from creditrisk.service.routes.common import hot_of, json_only, needs, service_of, write_down
 from creditrisk.service.routes.decisions import iso, records_of, unknown
-from creditrisk.service.schema import undecodable
+from creditrisk.service.schema import UNREADABLE, undecodable
 
 router = APIRouter(tags=["decisions"])
 encode = msgspec.json.encode
@@ -60,7 +59,8 @@ def inline(form: type) -> dict[str, Any]:
 )
 async def review(request: Request, decision_id: str, caller: Asking) -> Response:
     """Record a person's verdict on a referred application; a later one is added, none is overwritten."""
-    body = await _read(request, service_of(request).settings.max_body_bytes)
+    json_only(request)
+    body = await request.body()
     said = _decode(body, Review)
     known = await asyncio.to_thread(records_of(request).many, [decision_id])
     decision = known.get(decision_id)
@@ -89,7 +89,8 @@ async def review(request: Request, decision_id: str, caller: Asking) -> Response
 async def outcomes(request: Request, caller: Asking) -> Response:
     """Record how loans went, one or a list; a later outcome of a decision is added, none is overwritten."""
     settings = service_of(request).settings
-    body = await _read(request, settings.max_list_bytes)
+    json_only(request)
+    body = await request.body()
     found: Outcome | list[Outcome] = _decode(body, Outcome | list[Outcome])
     said = found if isinstance(found, list) else [found]
     if not 1 <= len(said) <= settings.max_list:
@@ -109,15 +110,10 @@ async def outcomes(request: Request, caller: Asking) -> Response:
     return await _record(request, caller, body, events, encode({"recorded": contents}), now)
 
 
-async def _read(request: Request, limit: int) -> bytes:
-    json_only(request)
-    return await read_body(request.receive, limit) or b""
-
-
 def _decode(body: bytes, form: Any) -> Any:
     try:
         return msgspec.json.decode(body, type=form)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise undecodable(body, error) from None
 
 

@@ -1,0 +1,130 @@
+"""A worker's side of the work on one uploaded file: a child process, its answers, and what it counts."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import msgspec
+
+from creditrisk.service.filetally import Tally, from_line
+from creditrisk.service.filework import NO_SPACE, TOO_BIG, WRONG_FILE, Job
+from creditrisk.service.problem import Problem
+
+READ_BYTES = 1 << 18
+_ENDING: set[asyncio.Task[None]] = set()
+"""Children that are being ended; a request that was cut off does not wait for it."""
+
+
+class FileChild:
+    """The process, from its start to its end.
+
+    Args:
+        process: which was told its job.
+        told: called with the tally of each piece.
+    """
+
+    def __init__(self, process: Process, told: Callable[[Tally], None]) -> None:
+        self._process, self._told = process, told
+        self.rows = self.scored = 0
+        self._saying = asyncio.create_task(self._listen())
+
+    @classmethod
+    async def start(cls, job: Job, told: Callable[[Tally], None]) -> FileChild:
+        """Start the process and tell it what to do.
+
+        Raises:
+            OSError: there cannot be another process.
+        """
+        command = [sys.executable, "-m", "creditrisk.service.filework"]
+        process = await asyncio.create_subprocess_exec(
+            *command, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=os.environ | {"PYTHONUNBUFFERED": "1"}, limit=READ_BYTES
+        )
+        assert process.stdin is not None
+        process.stdin.write(msgspec.json.encode(job))
+        process.stdin.close()
+        return cls(process, told)
+
+    async def first(self, gone: Awaitable[object]) -> bytes | None:
+        """The first answers; None where ``gone``, the client's leaving, came before them.
+
+        Raises:
+            Problem: there are none, and why.
+        """
+        reading, leaving = asyncio.ensure_future(self._read()), asyncio.ensure_future(gone)
+        try:
+            await asyncio.wait((reading, leaving), return_when=asyncio.FIRST_COMPLETED)
+            if not reading.done():
+                return None
+            if found := reading.result():
+                return found
+        finally:
+            reading.cancel()
+            leaving.cancel()
+        said = await self._saying
+        raise _problem(await self._process.wait(), said)
+
+    async def rest(self) -> AsyncIterator[bytes]:
+        """All answers after the first.
+
+        Raises:
+            RuntimeError: the work did not come to its end.
+        """
+        while piece := await self._read():
+            yield piece
+        await self._saying
+        if code := await self._process.wait():
+            raise RuntimeError(f"the work on a file ended with {code}; its answer is broken off")
+
+    def end(self) -> None:
+        """End the process where it goes on; nothing is waited for, since the request may be cut off already."""
+        with contextlib.suppress(ProcessLookupError):
+            if self._process.returncode is None:
+                self._process.kill()
+        task = asyncio.get_running_loop().create_task(self._bury())
+        _ENDING.add(task)
+        task.add_done_callback(_ENDING.discard)
+
+    async def _bury(self) -> None:
+        while await self._read():  # a pipe is closed when it was read to its end
+            pass
+        await self._saying
+        await self._process.wait()
+
+    async def _read(self) -> bytes:
+        assert self._process.stdout is not None
+        return await self._process.stdout.read(READ_BYTES)
+
+    async def _listen(self) -> str:
+        """Take in what the process says; returns the words, which are there only where it failed."""
+        assert self._process.stderr is not None
+        words = b""
+        while line := await self._process.stderr.readline():
+            found = from_line(line)
+            if found is None:
+                words += line
+                continue
+            self.rows += found.rows
+            self.scored += found.scored
+            self._told(found)
+        return words.decode(errors="replace").strip()
+
+
+def no_space() -> Problem:
+    """503: a disk took no more."""
+    detail = "The file or its record could not be written, so nothing was decided; try again later."
+    return Problem(503, "not-recorded", detail, headers={"Retry-After": "30"})
+
+
+def _problem(code: int, said: str) -> Problem:
+    if code == WRONG_FILE:
+        return Problem(422, "unreadable-file", said or "The file cannot be read.")
+    if code == TOO_BIG:
+        return Problem(413, "too-large", "The file takes more memory to read than a file may.")
+    if code == NO_SPACE:
+        return no_space()
+    return Problem(500, "file-failed", "The file could not be scored; nothing was decided.")
