@@ -30,7 +30,7 @@ async def recorded(path: Path, live: Live, application: dict[str, bool | int | f
     log = SqliteLog(path, asyncio.get_running_loop(), 10)
     request = Request(application)
     answer = live.answer(request, IDENTIFIER)
-    event = event_of(live, request, None, answer, encode(answer), None, 1_700_000_000_000_000_000)
+    event = event_of(live, request, answer, encode(answer), None, 1_700_000_000_000_000_000)
     assert log.submit(Group((event,), None, lambda _: None))
     await log.close()
 

@@ -123,3 +123,24 @@ def test_a_repeated_request_gets_the_first_answer_byte_for_byte(client: httpx.Cl
 def test_another_media_type_is_refused(client: httpx.Client) -> None:
     found = client.post("/v1/score", content=b"a=b", headers={"content-type": "application/x-www-form-urlencoded"})
     assert found.status_code == 415
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"protected": {"sex": "marker"}, "protected": null, "application": %s}',
+        b'{"\\u0070rotected": {"sex": "marker"}, "protected": null, "application": %s}',
+        b'{"application": {"age": "marker"}, "application": %s}',
+    ],
+)
+def test_a_field_that_comes_twice_brings_nothing_protected_into_the_record(
+    client: httpx.Client, running: Running, body: bytes
+) -> None:
+    found = post(client, body % json.dumps(APPLICATION).encode())
+    assert found.status_code == 200, found.text
+    connection = connect(running.state / "decisions.db", read_only=True)
+    query = "SELECT request FROM events WHERE id = ?"
+    ((request,),) = connection.execute(query, (found.json()["decision_id"],)).fetchall()
+    connection.close()
+    assert b"marker" not in request
+    assert json.loads(request)["application"] == APPLICATION

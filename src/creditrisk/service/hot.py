@@ -105,7 +105,7 @@ class Hot:
         answer = model.answer(request, self.identifiers.make(now))
         encoded = encode(answer)
         key_id = caller.id if caller else None
-        event = event_of(model, request, body, answer, encoded, key_id, now)
+        event = event_of(model, request, answer, encoded, key_id, now)
         repeat = None if idempotency_key is None else idempotency(idempotency_key, key_id, PATH, body, encoded, now)
 
         def stored(result: Stored) -> None:
@@ -151,20 +151,21 @@ def _echo(request_id: str | None) -> list[Header]:
     return [] if request_id is None else [(b"x-request-id", request_id.encode())]
 
 
-def event_of(
-    model: Live, request: Request, body: bytes | None, answer: ScoreAnswer, encoded: bytes, key_id: str | None, now: int
-) -> Event:
-    """The record of an answer; protected attributes are taken out of the request and kept apart."""
+def event_of(model: Live, request: Request, answer: ScoreAnswer, encoded: bytes, key_id: str | None, now: int) -> Event:
+    """The record of an answer; protected attributes are taken out of the request and kept apart.
+
+    The request is written down as it was read, not as it came: a body that names a field twice would bring what is
+    protected into the record.
+    """
     protected: bytes | None = None
     hidden = model.fields.protected
     if request.protected is not None or (hidden and not hidden.isdisjoint(request.application)):
         inside = {name: value for name, value in request.application.items() if name in hidden}
         protected = encode(inside | (request.protected or {}))
         open_part = {name: value for name, value in request.application.items() if name not in hidden}
-        kept = msgspec.structs.replace(request, application=open_part, protected=None)
-        body = encode(kept)
-    elif body is None:
-        body = encode(request)
+        kept = encode(msgspec.structs.replace(request, application=open_part, protected=None))
+    else:
+        kept = encode(request)
     return Event(
         answer.decision_id,
         "decision",
@@ -175,7 +176,7 @@ def event_of(
         answer.decision,
         request.purpose,
         model.label,
-        body,
+        kept,
         encoded,
         protected,
     )

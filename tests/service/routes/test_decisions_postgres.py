@@ -36,6 +36,8 @@ def test_with_audit_postgres_no_answer_leaves_before_its_record_and_none_while_i
         found = remote_rows(database, "SELECT id FROM creditrisk.events ORDER BY id")
         assert [name for (name,) in found] == sorted(given)
         assert ids(listed(client)) == sorted(given, reverse=True)
+        refused = client.post("/v1/score/file", content=b"income\n1\n", headers={"content-type": "text/csv"})
+        assert (refused.status_code, refused.json()["type"]) == (503, "urn:creditrisk:problem:files-not-kept")
         postgres.stop()
         away = client.post("/v1/score", json={"application": {"income": 1.0, "amount": 2.0, "months": 12}})
         reading = client.get("/v1/decisions")

@@ -93,7 +93,7 @@ async def _score_all(
             encoded = _encode(answer)
             answers.append(answer)
             parts.append(encoded)
-            events.append(event_of(model, request, body, answer, encoded, key_id, now))
+            events.append(event_of(model, request, answer, encoded, key_id, now))
         if number % AT_ONCE == 0:
             await asyncio.sleep(0)
     return answers, events, parts

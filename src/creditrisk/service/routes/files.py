@@ -63,6 +63,10 @@ async def score_file(
     model = model_of(service)
     if "idempotency-key" in request.headers:
         raise Problem(400, "not-repeatable", "A file is not kept for a repetition; send no Idempotency-Key.")
+    if service.settings.audit == "postgres":
+        # The records of a file lie on this machine's disk, which this setting says not to rely on.
+        detail = "Files are not scored where records must be in PostgreSQL first; send lists to /v1/score/batch."
+        raise Problem(503, "files-not-kept", detail, headers={"Retry-After": "86400"})
     now = time.time_ns()
     file_id = hot_of(service).identifiers.make(now)
     try:
