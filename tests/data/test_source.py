@@ -79,7 +79,8 @@ def zipped(**members: bytes) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in members.items():
-            archive.writestr(name, content)
+            # A fixed time, so that every worker of the tests names them alike.
+            archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
     return out.getvalue()
 
 
@@ -93,15 +94,15 @@ def parquet() -> bytes:
     ("name", "content", "layout"),
     [
         ("t.csv", CSV, {}),
-        ("t.csv.gz", gzip.compress(CSV), {}),
-        ("t.data", gzip.compress(CSV), {}),
+        ("t.csv.gz", gzip.compress(CSV, mtime=0), {}),
+        ("t.data", gzip.compress(CSV, mtime=0), {}),
         ("t.zip", zipped(**{"in/t.csv": CSV}), {}),
         ("t.zip", zipped(**{"t.csv": CSV, "readme.txt": b"x"}), {"member": "t.csv"}),
         ("t.txt", CSV.replace(b'"b, c"', b"b, c").replace(b",", b";").replace(b"b; c", b"b, c"), {"separator": ";"}),
         ("t.csv", CSV.decode().encode("latin-1"), {"encoding": "latin-1"}),
         ("t.parquet", parquet(), {}),
         ("t.bin", parquet(), {}),
-        ("t.parquet.gz", gzip.compress(parquet()), {}),
+        ("t.parquet.gz", gzip.compress(parquet(), mtime=0), {}),
         ("t.zip", zipped(**{"t.parquet": parquet()}), {}),
     ],
 )
@@ -167,8 +168,8 @@ def test_scan_stops_at_a_broken_line_or_marks_it(tmp_path: Path) -> None:
         ("t.csv", b"", {}, "the file is empty"),
         ("t.csv", b"a,b\n", {}, "no row that can be read"),
         ("t.csv", b"a,b\n1\n", {}, "no row that can be read"),
-        ("t.csv.gz", gzip.compress(CSV)[:-9], {}, "cannot be unpacked"),
-        ("t.csv.gz", gzip.compress(b""), {}, "the file is empty"),
+        ("t.csv.gz", gzip.compress(CSV, mtime=0)[:-9], {}, "cannot be unpacked"),
+        ("t.csv.gz", gzip.compress(b"", mtime=0), {}, "the file is empty"),
         ("t.zip", zipped(**{"a.csv": CSV, "b.csv": CSV}), {}, "the archive holds 2 files; name one .*a.csv, b.csv"),
         ("t.zip", zipped(**{"a.csv": CSV}), {"member": "b.csv"}, "no member 'b.csv'. Did you mean 'a.csv'"),
         ("t.zip", zipped(**{"a.csv": CSV})[:60], {}, "cannot be unpacked"),
