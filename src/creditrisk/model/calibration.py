@@ -8,6 +8,7 @@ last bit, which NumPy's vectorised ones do not on every processor.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -50,16 +51,18 @@ class Calibrator(Protocol):
         """A JSON object that ``calibrator_from_json`` reads back without loss."""
 
 
-class _Bounded:
+class _Bounded(ABC):
     """Log-odds kept within bounds, and PD from log-odds; what is before the bounds is the subclass's."""
 
     method: ClassVar[Method]
 
+    @abstractmethod
     def _raw(self, margin: float) -> float:
-        raise NotImplementedError
+        """Log-odds before the bounds."""
 
+    @abstractmethod
     def _raw_vector(self, margin: Floats) -> Floats:
-        raise NotImplementedError
+        """``_raw`` of many, shape (n,)."""
 
     def log_odds(self, margin: float) -> float:
         value = self._raw(margin)

@@ -44,7 +44,8 @@ class Connection(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._service = _front(self.app).service
-        self._seconds = self._service.settings.request_seconds
+        settings = self._service.settings
+        self._limit, self._seconds = settings.max_body_bytes, settings.request_seconds
         self._sweeper = Sweeper.of(server_state, self.loop, min(self._seconds, self.timeout_keep_alive or 1))
         self._since = self._sweeper.now
         """When what the connection waits for began."""

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 import shutil
-import tempfile
 from pathlib import Path
 
 from creditrisk.errors import BundleError
-from creditrisk.model.bundle import verify
 from creditrisk.paths import Project
 from creditrisk.service.pointer import COPIES, sync
-from creditrisk.tracking.registry import Version, bundle_in, fetch
+from creditrisk.tracking.registry import Version, keep_copy
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -25,21 +23,16 @@ def obtain(project: Project, version: Version, state: Path) -> bool:
     if not _DIGEST.fullmatch(version.digest):
         raise BundleError(f"version {version.version} carries no digest of a bundle; it is refused.")
     kept = state / COPIES / version.digest
-    if kept.is_dir():
-        try:
-            verify(kept, version.digest)
-            return False
-        except BundleError:
-            shutil.rmtree(kept, ignore_errors=True)
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=kept.parent, prefix=".fetching.") as draft:
-        folder = bundle_in(fetch(project, version, Path(draft)))
-        verify(folder, version.digest)
-        for path in (*folder.rglob("*"), folder):
-            sync(path)
-        folder.rename(kept)
-    sync(kept.parent)
-    return True
+    fetched = keep_copy(project, version, kept, _sync_all)
+    if fetched:
+        sync(kept.parent)
+    return fetched
+
+
+def _sync_all(folder: Path) -> None:
+    """A copy that is named in a pointer must outlive a loss of power."""
+    for path in (*folder.rglob("*"), folder):
+        sync(path)
 
 
 def prune(state: Path, keep: set[str]) -> None:

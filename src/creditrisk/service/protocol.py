@@ -6,7 +6,6 @@ connection's rules (``creditrisk.service.connection``) and its order.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,24 +18,13 @@ from creditrisk.service.hot import PATH
 from creditrisk.service.problem import Problem
 
 if TYPE_CHECKING:
-    from uvicorn.config import Config
-    from uvicorn.server import ServerState
+    pass
 
 _PATH = PATH.encode()
 
 
 class HotProtocol(Connection):
     """One connection."""
-
-    def __init__(
-        self,
-        config: Config,
-        server_state: ServerState,
-        app_state: dict[str, Any],
-        _loop: asyncio.AbstractEventLoop | None = None,
-    ) -> None:
-        super().__init__(config, server_state, app_state, _loop)
-        self._limit = self._service.settings.max_body_bytes
 
     def set(self) -> None:
         """In the place of a cycle's event: nobody waits for it here."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -204,21 +204,37 @@ def download(project: Project, version: Version) -> Path:
         BundleError: a file was changed since it was registered.
     """
     kept = project.experiments / "bundles" / version.digest
+    keep_copy(project, version, kept)
+    return kept
+
+
+def keep_copy(
+    project: Project, version: Version, kept: Path, settle: Callable[[Path], None] = lambda folder: None
+) -> bool:
+    """See that a verified copy of a version's bundle lies at ``kept``; whether it had to be fetched.
+
+    Args:
+        settle: what to do with the fetched and verified folder before it is moved to its place.
+
+    Raises:
+        BundleError: a file was changed since it was registered; TrackingError: it cannot be fetched.
+    """
     if version.digest and kept.is_dir():
         try:
             verify(kept, version.digest)
-            return kept
+            return False
         except BundleError:
             shutil.rmtree(kept, ignore_errors=True)
     kept.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=kept.parent, prefix=".fetching.") as draft:
         folder = bundle_in(fetch(project, version, Path(draft)))
         verify(folder, version.digest)
+        settle(folder)
         try:
             folder.rename(kept)
         except OSError:  # another process was quicker
             verify(kept, version.digest)
-    return kept
+    return True
 
 
 def bundle_in(model: Path) -> Path:

@@ -127,16 +127,14 @@ def _erase_here(
 def _erase_remotely(url: str, applicant_id: str, asked: Asked, theirs: set[str], others: set[str]) -> None:
     error_of_driver = driver().Error
     try:
-        with connect_postgres(url) as connection:
-            from creditrisk.service.records.migrate import ensure
+        from creditrisk.service.records.migrate import opened
 
-            ensure(connection, url)
-            with connection.transaction():
-                connection.execute(_LOCK)  # nobody is in the middle of writing; whoever comes later reads ``erasures``
-                ids = [row[0] for row in connection.execute(_THEIRS, (text(applicant_id), asked.at))]
-                beside = [row[0] for row in connection.execute(_ABOUT, (ids,))]
-                remove_remotely(connection, [*ids, *beside])
-                connection.execute(_REMEMBER, (asked.id, asked.at, asked.salt, asked.digest))
+        with opened(url) as connection, connection.transaction():
+            connection.execute(_LOCK)  # nobody is in the middle of writing; whoever comes later reads ``erasures``
+            ids = [row[0] for row in connection.execute(_THEIRS, (text(applicant_id), asked.at))]
+            beside = [row[0] for row in connection.execute(_ABOUT, (ids,))]
+            remove_remotely(connection, [*ids, *beside])
+            connection.execute(_REMEMBER, (asked.id, asked.at, asked.salt, asked.digest))
     except error_of_driver as error:
         raise ServiceError(
             f"Nothing was erased: PostgreSQL says: {sentence(error, url)}. Repeat it when the database answers."

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from creditrisk.service.records import erasure, local
-from creditrisk.service.records.database import SCHEMA, connect, node
+from creditrisk.service.records.database import SCHEMA, node
 from creditrisk.service.records.insert import insert_events, insert_idempotency, insert_links
-from creditrisk.service.records.migrate import ensure
+from creditrisk.service.records.migrate import opened
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -66,13 +66,7 @@ class Forwarder:
     def connected(self) -> Connection[tuple[Any, ...]]:
         """The connection, opened anew where it was lost."""
         if self._connection is None or self._connection.closed:
-            connection = connect(self._url)
-            try:
-                ensure(connection, self._url)
-            except BaseException:
-                connection.close()
-                raise
-            self._connection = connection
+            self._connection = opened(self._url)
         return self._connection
 
     def close(self) -> None:

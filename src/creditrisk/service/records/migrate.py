@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from creditrisk.errors import ServiceError
-from creditrisk.service.records.database import SCHEMA, plain_url, sentence
+from creditrisk.service.records.database import SCHEMA, connect, plain_url, sentence
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -68,6 +68,21 @@ def current(connection: Connection[tuple[Any, ...]]) -> bool:
         return False
     version = connection.execute(f"SELECT version_num FROM {table}".encode()).fetchone()
     return version is not None and str(version[0]) >= HEAD
+
+
+def opened(url: str | None) -> Connection[tuple[Any, ...]]:
+    """A connection to a database that has the tables.
+
+    Raises:
+        ServiceError: as ``connect`` and ``migrate``; psycopg.OperationalError: the server does not answer.
+    """
+    connection = connect(url)
+    try:
+        ensure(connection, url)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def ensure(connection: Connection[tuple[Any, ...]], url: str | None) -> None:

@@ -16,9 +16,9 @@ import psycopg
 
 from creditrisk.service.log import GroupCommit
 from creditrisk.service.record import Conflict, Earlier, Event, Group, Idempotency, Stored
-from creditrisk.service.records.database import SCHEMA, connect, node
+from creditrisk.service.records.database import SCHEMA, node
 from creditrisk.service.records.insert import Link, insert_events, insert_idempotency, insert_links
-from creditrisk.service.records.migrate import ensure
+from creditrisk.service.records.migrate import opened
 
 LONGEST_PAUSE = 5.0
 _FOUND = f"""SELECT key_id, key, digest, answer FROM {SCHEMA}.idempotency
@@ -81,12 +81,7 @@ class PostgresWriter:
         if self._trouble is not None and self._clock() < self._not_before:
             raise self._trouble
         try:
-            connection = connect(self._url)
-            try:
-                ensure(connection, self._url)
-            except BaseException:
-                connection.close()
-                raise
+            connection = opened(self._url)
         except Exception as error:
             self._pause = min(LONGEST_PAUSE, self._pause * 2 or 0.1)
             self._trouble, self._not_before = error, self._clock() + self._pause

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from creditrisk.errors import ServiceError
 from creditrisk.service.identifiers import lowest
 from creditrisk.service.records import local
-from creditrisk.service.records.database import SCHEMA, connect, driver, sentence
+from creditrisk.service.records.database import SCHEMA, driver, sentence
 from creditrisk.service.records.erasure import remove_remotely
-from creditrisk.service.records.migrate import ensure
+from creditrisk.service.records.migrate import opened
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -98,8 +98,7 @@ def prune_database(url: str, limit: str) -> int:
     """
     error_of_driver = driver().Error
     try:
-        with connect(url) as connection:
-            ensure(connection, url)
+        with opened(url) as connection:
             return prune_remotely(connection, limit)
     except error_of_driver as error:
         raise ServiceError(f"PostgreSQL does not remove old records: {sentence(error, url)}. Repeat it.") from None

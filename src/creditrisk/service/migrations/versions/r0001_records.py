@@ -8,6 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from creditrisk.errors import ServiceError
+
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -80,4 +82,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Records are not dropped by a program."""
-    raise NotImplementedError("The records' tables are dropped by hand or not at all.")
+    raise ServiceError("The records' tables are never dropped by a migration; drop the schema by hand if you mean it.")
