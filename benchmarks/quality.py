@@ -12,28 +12,23 @@ from __future__ import annotations
 
 import argparse
 import json
-import tempfile
+import shutil
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+import quality_peers
+from quality_split import PORTFOLIOS, TEST_YEAR, load
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold
 
-from creditrisk.contract import APPLICATION_DATE, Contract
-from creditrisk.data.characteristics import add_characteristics
-from creditrisk.data.clean import write_cleaned
-from creditrisk.data.source import materialise
 from creditrisk.model.family import TrainingData, fit_family
 from creditrisk.model.selection import select
 from creditrisk.params import FAMILIES, ModelParams
 from creditrisk.paths import Project
-from creditrisk.pipeline.get_data import cache
-from creditrisk.pipeline.train_model import training_data
 
-PORTFOLIOS = ("south_german", "taiwan", "give_me_some_credit", "lending_club")
 FLOORS = {
     "south_german": (0.792, 0.784),
     "taiwan": (0.766, 0.785),
@@ -42,30 +37,6 @@ FLOORS = {
     "lending_club 2011": (0.682, 0.688),
 }
 RESULTS = Path(__file__).parent / "results" / "quality.json"
-TEST_YEAR = 2011
-
-
-def unrestricted(contract: Contract) -> Contract:
-    """Every column as an input and no direction."""
-    columns = {
-        raw: c.model_copy(update={"monotone": None, "role": "feature" if c.role == "protected" else c.role})
-        for raw, c in contract.columns.items()
-    }
-    characteristics = {n: c.model_copy(update={"monotone": None}) for n, c in contract.characteristics.items()}
-    fields = {name: getattr(contract, name) for name in Contract.model_fields}
-    return Contract(**(fields | {"columns": columns, "characteristics": characteristics}))
-
-
-def load(project: Project, portfolio: str, variant: str) -> tuple[TrainingData, pl.Series | None]:
-    """Model inputs of a real portfolio, and the application dates where it has any."""
-    contract = Contract.load(project.contract(portfolio))
-    contract = contract if variant == "production" else unrestricted(contract)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        materialise(contract, folder / "raw.parquet", folder / "broken.parquet", project.root, cache(project))
-        write_cleaned(folder / "raw.parquet", contract, folder / "clean.parquet", folder / "quarantine.parquet")
-        table = add_characteristics(pl.scan_parquet(folder / "clean.parquet"), contract).collect()
-    return training_data(table, contract), table[APPLICATION_DATE] if contract.time else None
 
 
 def folds(data: TrainingData, dates: pl.Series | None, portfolio: str) -> dict[str, list[tuple[Any, Any]]]:
@@ -98,11 +69,19 @@ def main() -> None:
     parser.add_argument("--variant", nargs="+", default=("unrestricted", "production"))
     parser.add_argument("--budget", type=float, default=30.0, help="seconds for settling; the pipeline's default is 30")
     parser.add_argument("--fresh", action="store_true")
+    parser.add_argument(
+        "--peer", nargs="+", choices=("autogluon", "plain"), help="one split beside these, in place of folds"
+    )
+    parser.add_argument("--seconds", type=float, default=600.0, help="wall time of each with --peer")
     arguments = parser.parse_args()
+    if arguments.peer:
+        beside_peers(arguments)
+        return
     known: dict[str, Any] = {} if arguments.fresh or not RESULTS.exists() else json.loads(RESULTS.read_text())
     for portfolio in arguments.portfolio:
         for variant in arguments.variant:
-            data, dates = load(Project.find(), portfolio, variant)
+            rows = load(Project.find(), portfolio, variant)
+            data, dates = rows.data, rows.dates
             for name, pairs in folds(data, dates, portfolio).items():
                 for family in arguments.family:
                     key = f"{name}|{variant}|{family}"
@@ -113,6 +92,15 @@ def main() -> None:
                     RESULTS.parent.mkdir(exist_ok=True)
                     RESULTS.write_text(json.dumps(known, indent=1))
     print(table(known))
+
+
+def beside_peers(arguments: argparse.Namespace) -> None:
+    """One split of each portfolio, everybody on the same rows."""
+    if arguments.fresh:
+        shutil.rmtree(quality_peers.RESULTS, ignore_errors=True)
+    for portfolio in arguments.portfolio:
+        quality_peers.measure(Project.find(), portfolio, arguments.seconds, arguments.peer, arguments.variant)
+    print(quality_peers.table(arguments.portfolio))
 
 
 def table(known: dict[str, Any]) -> str:

@@ -47,6 +47,12 @@ def build_parser() -> Parser:
     score.add_argument("table", help="CSV (also .gz) or Parquet with the contract's raw columns")
     score.add_argument("--out", required=True, help="where the answers go: .csv or .parquet")
     score.add_argument("--bundle", metavar="FOLDER", help="a bundle's folder in place of the champion")
+    _add_experiment(add("experiment", "experiment:command_experiment", "search every family, tracked in MLflow"))
+    store = add("store-best", "experiment:command_store_best", "keep what an experiment found best in params.yaml")
+    store.add_argument(
+        "--best", action="store_true", help="the best family, not the simplest within one standard error"
+    )
+    _add_study(store)
     _add_serve(add("serve", "serve:command_serve", "run the scoring service"))
     _add_records(add)
     _add_keys(add("keys", "keys:command_keys", "make, list and revoke API keys of the scoring service"))
@@ -109,6 +115,39 @@ def _add_records(add: Callable[[str, str, str], Parser]) -> None:
             action.add_argument("--applicant", required=True, metavar="ID", help="the applicant_id of the requests")
         if name == "prune":
             action.add_argument("--days", type=int, metavar="N", help="in place of CREDITRISK_SERVICE_RETENTION_DAYS")
+
+
+def _add_experiment(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--families", metavar="A,B,...", help="all of 3.experiments/search.yaml, and blend, where absent"
+    )
+    parser.add_argument("--trials", type=_positive(int), metavar="N", help="end after so many further trials")
+    text = "end after so many minutes; 10 where neither this nor --trials is given"
+    parser.add_argument("--minutes", type=_positive(float), metavar="M", help=text)
+    text = "processes that work on the study side by side; 1 where absent"
+    parser.add_argument("--jobs", type=_positive(int), default=1, metavar="J", help=text)
+    _add_study(parser)
+    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--until", type=int, help=argparse.SUPPRESS)
+
+
+def _add_study(parser: argparse.ArgumentParser) -> None:
+    text = "a database, sqlite:///FILE or postgresql://...; 3.experiments/studies.db where absent"
+    parser.add_argument("--study-storage", metavar="URL", help=text)
+    parser.add_argument("--study", metavar="NAME", help="the study's name; made of portfolio and rows where absent")
+
+
+def _positive(kind: type[int] | type[float]) -> Callable[[str], float]:
+    def number(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = kind(0)
+        if not 0 < value < float("inf"):
+            raise argparse.ArgumentTypeError(f"{text!r}, expected a number above 0.")
+        return value
+
+    return number
 
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:

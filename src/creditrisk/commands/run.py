@@ -41,8 +41,12 @@ def command_run(context: Context, arguments: Namespace) -> None:
     context.show(summary | {"seconds": round(time.monotonic() - started, 1)}, lines(summary))
 
 
-def reproduce(context: Context) -> None:
+def reproduce(context: Context, target: str | None = None) -> None:
     """Run ``dvc repro`` and show each stage as it goes.
+
+    Args:
+        context: the checkout.
+        target: the last stage to run; None runs them all.
 
     Raises:
         DataError: a stage failed; its own sentence is the message.
@@ -51,7 +55,7 @@ def reproduce(context: Context) -> None:
     _prepare_dvc(project)
     faults: list[str] = []
     stage, began, code = "", time.monotonic(), 0
-    for line in _lines_of([sys.executable, "-m", "dvc", "repro"], project.pipeline):
+    for line in _lines_of([sys.executable, "-m", "dvc", "repro", *([target] if target else [])], project.pipeline):
         if isinstance(line, int):
             code = line
         elif match := _STAGE.match(line):

@@ -26,6 +26,8 @@ GUESS = 1.5
 Floats = NDArray[np.float64]
 Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
 """Row numbers to fit on, and to judge on."""
+Truth = tuple[Floats, Floats]
+"""Outcome and weight of the judged rows of a fold."""
 
 
 @dataclass
@@ -96,9 +98,7 @@ class Race:
 
     def losses(self, entrant: Entrant, folds: int) -> tuple[Floats, Floats]:
         """Log loss of each judged row of the first ``folds`` folds, and its weight."""
-        margin = np.concatenate(entrant.margins[:folds])
-        y, weight = (np.concatenate(parts) for parts in zip(*self.truth[:folds], strict=True))
-        return np.logaddexp(0.0, margin) - y * margin, weight
+        return row_losses(entrant.margins[:folds], self.truth)
 
     def log_loss(self, entrant: Entrant, folds: int) -> tuple[float, float]:
         """Mean log loss over the first ``folds`` folds and its standard error."""
@@ -106,16 +106,11 @@ class Race:
 
     def auc(self, entrant: Entrant, folds: int) -> tuple[float, float]:
         """Mean AUC of the first ``folds`` folds and its standard error."""
-        parts = [placements(m, y) for m, (y, _) in zip(entrant.margins[:folds], self.truth, strict=False)]
-        return float(np.mean([p[0].mean() for p in parts])), _error(parts)
+        return mean_auc(entrant.margins[:folds], self.truth)
 
     def auc_gain(self, entrant: Entrant, over: Entrant, folds: int) -> tuple[float, float]:
         """Mean AUC of one above another's on the same rows, and the standard error of that difference."""
-        parts = []
-        for ours, theirs, (y, _) in zip(entrant.margins[:folds], over.margins, self.truth, strict=False):
-            (a, b), (c, d) = placements(ours, y), placements(theirs, y)
-            parts.append((a - c, b - d))
-        return float(np.mean([p[0].mean() for p in parts])), _error(parts)
+        return mean_auc_gain(entrant.margins[:folds], over.margins, self.truth)
 
     def _expected(self, entrant: Entrant) -> float:
         if entrant.seconds:
@@ -176,13 +171,34 @@ def placements(margin: Floats, y: Floats) -> tuple[Floats, Floats]:
     return of_bad, of_good
 
 
+def row_losses(margins: Sequence[Floats], truths: Sequence[Truth]) -> tuple[Floats, Floats]:
+    """Log loss of each judged row of the folds that ``margins`` has, and its weight."""
+    margin = np.concatenate(margins)
+    y, weight = (np.concatenate(parts) for parts in zip(*truths[: len(margins)], strict=True))
+    return np.logaddexp(0.0, margin) - y * margin, weight
+
+
+def mean_auc(margins: Sequence[Floats], truths: Sequence[Truth]) -> tuple[float, float]:
+    """Mean AUC of the folds that ``margins`` has, and its standard error."""
+    return _mean_of([placements(margin, y) for margin, (y, _) in zip(margins, truths, strict=False)])
+
+
+def mean_auc_gain(ours: Sequence[Floats], theirs: Sequence[Floats], truths: Sequence[Truth]) -> tuple[float, float]:
+    """Mean AUC of one above another's on the same rows, and the standard error of that difference."""
+    parts = []
+    for one, other, (y, _) in zip(ours, theirs, truths, strict=False):
+        (a, b), (c, d) = placements(one, y), placements(other, y)
+        parts.append((a - c, b - d))
+    return _mean_of(parts)
+
+
 def mean_and_error(values: Floats, weight: Floats) -> tuple[float, float]:
     """Weighted mean and its standard error."""
     mean = float(np.average(values, weights=weight))
     return mean, float(np.sqrt((weight**2 * (values - mean) ** 2).sum()) / weight.sum())
 
 
-def _error(parts: Sequence[tuple[Floats, Floats]]) -> float:
-    """Standard error of the mean of several folds' AUCs (or their differences) from their components."""
+def _mean_of(parts: Sequence[tuple[Floats, Floats]]) -> tuple[float, float]:
+    """Mean of several folds' AUCs (or their differences) from their components, and its standard error."""
     variance = sum(float(a.var(ddof=1)) / a.size + float(b.var(ddof=1)) / b.size for a, b in parts)
-    return float(np.sqrt(variance)) / len(parts)
+    return float(np.mean([a.mean() for a, _ in parts])), float(np.sqrt(variance)) / len(parts)

@@ -133,9 +133,13 @@ def _final(chosen: Entrant, growth: float) -> ModelParams:
     if not chosen.stops_early:
         return chosen.final
     tried, final = getattr(chosen.params, chosen.family), getattr(chosen.final, chosen.family)
-    scale = tried.learning_rate / final.learning_rate * growth**GROWTH
-    rounds = int(np.clip(round(float(np.mean(chosen.rounds)) * scale), MIN_ROUNDS, MAX_ROUNDS))
+    rounds = grown(float(np.mean(chosen.rounds)) * tried.learning_rate / final.learning_rate, growth)
     return chosen.final.model_copy(update={chosen.family: final.model_copy(update={"rounds": rounds})})
+
+
+def grown(rounds: float, growth: float) -> int:
+    """Rounds settled on some rows, for ``growth`` times as many."""
+    return int(np.clip(round(rounds * growth**GROWTH), MIN_ROUNDS, MAX_ROUNDS))
 
 
 def _entry(race: Race, entrant: Entrant, chosen: bool, reason: str) -> dict[str, Any]:

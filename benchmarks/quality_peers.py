@@ -1,0 +1,216 @@
+"""The project beside what people would use instead, on one split of each real portfolio; run by ``quality.py --peer``.
+
+Everybody gets the same rows, the same raw columns, two cores and the same wall time: AutoGluon ``best_quality`` (an
+environment of its own, neural networks included), a plain LightGBM tuned by Optuna on the raw columns, and a logistic
+regression. This project gets one ``experiment`` and the final fits within that time. What is finished is kept in
+``benchmarks/results/quality``, predictions included; the search resumes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from new_table import peer_python
+from numpy.typing import NDArray
+from quality_plain import logistic_regression, plain_lightgbm
+from quality_split import VARIANTS, Rows, load, one_split
+
+from creditrisk.contract import TARGET
+from creditrisk.decision import Policy
+from creditrisk.model.calibration import fit_calibrator
+from creditrisk.model.family import Model, fit_family
+from creditrisk.model.reference import make_reference
+from creditrisk.model.scorer import Scorer
+from creditrisk.params import FAMILIES, ModelParams, Params
+from creditrisk.paths import Project
+from creditrisk.search.kept import sections
+from creditrisk.search.plan import make_plan
+from creditrisk.search.session import Session, open_session
+from creditrisk.search.space import Search
+from creditrisk.search.trial import bytes_on_disk
+from creditrisk.validation.comparison import compare
+from creditrisk.validation.metrics import evaluate
+
+RESULTS = Path(__file__).parent / "results" / "quality"
+SEARCH_SHARE = 0.85
+"""Share of the wall time for the search; the rest is for the final fits."""
+PLAIN_SHARE = 0.2
+"""Share of the wall time in which one LightGBM is tuned: one family in place of five."""
+SINGLE_ROWS = 2_000
+
+Floats = NDArray[np.float64]
+
+
+def measure(project: Project, portfolio: str, seconds: float, peers: Sequence[str], variants: Sequence[str]) -> None:
+    """Measure everybody on one portfolio; what is there already is not measured again."""
+    folder = RESULTS / portfolio
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = load(project, portfolio, "unrestricted")
+    train, test = one_split(rows)
+    rows.raw[train].write_parquet(folder / "train.parquet")
+    rows.raw[test].drop(TARGET).write_parquet(folder / "test.parquet")
+    np.save(folder / "y.npy", rows.data.y[test])
+    if "autogluon" in peers:
+        _once(folder / "autogluon", lambda out: _autogluon(folder, out, seconds))
+    if "plain" in peers:
+        _once(folder / "logistic regression", lambda out: _plain(folder, out, logistic_regression, seconds))
+        _once(folder / "plain LightGBM", lambda out: _plain(folder, out, plain_lightgbm, PLAIN_SHARE * seconds))
+    for variant in variants:
+        if not (folder / variant / "complete").exists():
+            _ours(project, portfolio, variant, folder / variant, seconds)
+            (folder / variant / "complete").touch()
+
+
+def table(portfolios: Sequence[str]) -> str:
+    """All figures as Markdown."""
+    lines = [
+        "| portfolio | model | AUC | against AutoGluon, 95 % | Brier | slope | KS | fit s | rows/s | MB | one row ms |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for portfolio in portfolios:
+        folder = RESULTS / portfolio
+        if not (folder / "y.npy").exists():
+            continue
+        y = np.load(folder / "y.npy")
+        places = [folder / name for name in ("autogluon", "plain LightGBM", "logistic regression")]
+        places += [path.parent for variant in VARIANTS for path in sorted((folder / variant).glob("*/facts.json"))]
+        theirs = _pd(places[0]) if (places[0] / "facts.json").exists() else None
+        lines += [_line(portfolio, path, y, theirs) for path in places if (path / "facts.json").exists()]
+    return "\n".join(lines)
+
+
+def _line(portfolio: str, path: Path, y: Floats, theirs: Floats | None) -> str:
+    pd, facts = _pd(path), json.loads((path / "facts.json").read_text())
+    found = evaluate(y, np.clip(pd, 1e-6, 1 - 1e-6))
+    against = ""
+    if theirs is not None and path.name != "autogluon":
+        gain = compare(y, pd, theirs).auc_difference
+        against = f"{gain.value:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}]"
+    variant = "" if path.parent.name not in VARIANTS else f", {path.parent.name}"
+    chosen = " (chosen)" if facts.get("chosen") else ""
+    return (
+        f"| {portfolio} | {path.name}{variant}{chosen} | {found.auc.value:.4f} | {against} | {found.brier.value:.5f} "
+        f"| {found.calibration_slope.value:.3f} | {found.ks.value:.3f} | {facts['fit_seconds']:.0f} "
+        f"| {facts['rows_per_second']:,.0f} | {facts['bytes'] / 1e6:.2f} | {1000 * facts['row_seconds']:.3f} |"
+    )
+
+
+def _once(out: Path, work: Callable[[Path], None]) -> None:
+    if not (out / "facts.json").exists():
+        out.mkdir(parents=True, exist_ok=True)
+        work(out)
+        print(f"{out.parent.name}: {out.name} measured", flush=True)
+
+
+def _autogluon(folder: Path, out: Path, seconds: float) -> None:
+    script = Path(__file__).parent / "peers" / "autogluon_fit.py"
+    tables = [str(folder / "train.parquet"), str(folder / "test.parquet")]
+    command = [str(peer_python()), "-W", "ignore", str(script), *tables, str(out), str(seconds)]
+    subprocess.run(command, check=True)
+
+
+def _plain(folder: Path, out: Path, fit: Callable[..., Any], seconds: float) -> None:
+    train, test = (pl.read_parquet(folder / f"{part}.parquet") for part in ("train", "test"))
+    y = train[TARGET].to_numpy()
+    began = time.perf_counter()
+    predict, size = fit(train.drop(TARGET), y, seconds)
+    fit_seconds = time.perf_counter() - began
+    began = time.perf_counter()
+    pd = predict(test)
+    file_seconds = time.perf_counter() - began
+    single = _median_seconds([test[row : row + 1] for row in range(30)], predict)
+    facts = {"fit_seconds": fit_seconds, "rows_per_second": test.height / file_seconds, "row_seconds": single}
+    _write(out, pd, facts | {"bytes": size})
+
+
+def _ours(project: Project, portfolio: str, variant: str, folder: Path, seconds: float) -> None:
+    """One experiment, then the best of each family fitted to all training rows and calibrated out-of-fold."""
+    rows = load(project, portfolio, variant)
+    train, test = one_split(rows)
+    data = rows.data.take(train)
+    search = Search.from_yaml(project.experiments / "search.yaml")
+    dates = rows.dates[train] if rows.dates is not None else None
+    params = Params.model_validate({"portfolio": portfolio})
+    scratch = Project(folder / "scratch")
+    plan = make_plan(data, search, params.seed, dates)
+    minutes = SEARCH_SHARE * seconds / 60
+    began = time.perf_counter()
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
+    with open_session(scratch, params, plan, search, FAMILIES, minutes=minutes) as session:
+        session.run(lambda spent, note: print(f"{portfolio} {variant}: {note}", flush=True))
+        session.blend()
+        session.renew_page()
+        searched = time.perf_counter() - began
+        for family in FAMILIES:
+            if family in session.best():
+                _finish(session, family, rows, train, test, folder, searched)
+
+
+def _finish(session: Session, family: str, rows: Rows, train: Any, test: Any, folder: Path, searched: float) -> None:
+    from creditrisk.search.choice import choose
+
+    best = session.best()
+    trial, plan = best[family], session.plan
+    kept = sections(trial, best, plan)
+    params = ModelParams.model_validate(session.params.model_dump() | {"family": family} | kept)
+    data = rows.data.take(train)
+    began = time.perf_counter()
+    model = fit_family(family, data, params, session.seed).model
+    took = time.perf_counter() - began
+    margins = np.concatenate(session.margins(trial))
+    y, weight = (np.concatenate(parts) for parts in zip(*plan.truths, strict=True))
+    scorer = _scorer(rows, data, model, fit_calibrator("platt", margins, y, weight, 0))
+    raw = rows.source[test]
+    scorer.score_frame(raw[:1000])
+    began = time.perf_counter()
+    answers = scorer.score_frame(raw)
+    file_seconds = time.perf_counter() - began
+    single = _median_seconds(raw[:SINGLE_ROWS].to_dicts(), scorer.score_row)
+    facts = {
+        "fit_seconds": searched + took,
+        "last_fit_seconds": took,
+        "rows_per_second": raw.height / file_seconds,
+        "row_seconds": single,
+        "bytes": bytes_on_disk(model),
+        "chosen": choose(session.standings())[0].family == family,
+        "parameters": kept,
+        "cv_auc": float(np.mean([fold["auc"] for fold in trial.user_attrs["folds"]])),
+        "trials": len(session.study.get_trials(deepcopy=False)),
+    }
+    out = folder / family
+    out.mkdir(parents=True, exist_ok=True)
+    _write(out, answers["pd"].to_numpy(), facts)
+    print(f"{folder.parent.name} {folder.name}: {family} fitted in {took:.0f} s", flush=True)
+
+
+def _scorer(rows: Rows, data: Any, model: Model, calibrator: Any) -> Scorer:
+    bad_rate = float(data.y.mean())
+    reference = make_reference(data, calibrator.pd_vector(model.margin(data.table)), 5)
+    return Scorer(rows.contract, model, calibrator, Policy.make(Params().policy, bad_rate), reference)
+
+
+def _median_seconds(rows: Sequence[Any], work: Callable[[Any], Any]) -> float:
+    found = []
+    for row in rows:
+        began = time.perf_counter()
+        work(row)
+        found.append(time.perf_counter() - began)
+    return statistics.median(found)
+
+
+def _pd(path: Path) -> Floats:
+    return pl.read_parquet(path / "pd.parquet")["pd"].to_numpy()
+
+
+def _write(out: Path, pd: Floats, facts: dict[str, Any]) -> None:
+    pl.DataFrame({"pd": pd}).write_parquet(out / "pd.parquet")
+    (out / "facts.json").write_text(json.dumps(facts, indent=1, default=str))

@@ -1,0 +1,274 @@
+"""``main.py experiment`` and ``main.py store-best``: search every family, then keep the choice in params.yaml."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import polars as pl
+
+from creditrisk.commands.context import NEXT, Context
+from creditrisk.commands.portfolio import use
+from creditrisk.commands.run import reproduce
+from creditrisk.contract import APPLICATION_DATE, GROUP
+from creditrisk.errors import DataError, ModelError, nearest
+from creditrisk.params import FAMILIES, Params
+from creditrisk.progress import bar
+
+if TYPE_CHECKING:
+    from creditrisk.search.choice import Standing
+    from creditrisk.search.plan import Plan
+    from creditrisk.search.session import Session
+    from creditrisk.search.space import Search
+
+SEARCH_FILE = "search.yaml"
+PACKAGES = {"lightgbm": "lightgbm", "xgboost": "xgboost"}
+"""Families that need a package which serving does without, and the extra that brings it."""
+STOP_SECONDS = 20.0
+"""How long other processes of this search have to end after they were told to."""
+
+
+def command_experiment(context: Context, arguments: Namespace) -> None:
+    """Search the families of the current portfolio for so many minutes or trials, tracked in MLflow."""
+    from creditrisk.search.space import Search
+
+    search = Search.from_yaml(context.project.experiments / SEARCH_FILE)
+    families = chosen_families(arguments.families, search)
+    if not arguments.worker:
+        if arguments.portfolio:
+            use(context, arguments.portfolio)
+        context.contract(context.params().portfolio)
+        reproduce(context, "split_data")
+    params = context.params()
+    began = time.monotonic()
+    with _session(context, params, search, families, arguments) as session, _terminated_as_interrupt():
+        if arguments.worker:
+            session.run(lambda seconds, note: None)
+            return
+        session.sweep()
+        with _workers(context, arguments, session):
+            try:
+                _run(session, arguments, began)
+            finally:
+                session.blend()
+                session.renew_page()
+                session.journal.end()
+        _show(context, session, params)
+
+
+def command_store_best(context: Context, arguments: Namespace) -> None:
+    """Write the chosen family and its parameters to params.yaml."""
+    from creditrisk.search.choice import choose
+    from creditrisk.search.keep import keep
+    from creditrisk.search.kept import remark, sections
+    from creditrisk.search.space import Search
+
+    params = context.params(arguments.portfolio)
+    if params.portfolio != context.params().portfolio:
+        use(context, params.portfolio)
+    search = Search.from_yaml(context.project.experiments / SEARCH_FILE)
+    with _session(context, params, search, FAMILIES, arguments, make=False) as session:
+        found = session.standings()
+        if not found:
+            raise DataError(
+                f"study {session.study.study_name!r}: no trial has run in full yet. Run main.py experiment first."
+            )
+        standing, why = choose(found, best=arguments.best)
+        best = session.best()
+        trial = best[standing.family]
+        kept = sections(trial, best, session.plan)
+        text = remark(trial, standing, len(session.plan.folds))
+    changed = keep(context.project.params, standing.family, kept, text)
+    result = {
+        "study": session.study.study_name,
+        "family": standing.family,
+        "why": why,
+        "run": trial.user_attrs["run"],
+        "auc": standing.auc,
+        "auc_error": standing.error,
+        "parameters": kept,
+        "changed": changed,
+    }
+    lines = [
+        ("family", f"{standing.family}: {why}"),
+        ("AUC", f"{standing.auc:.4f} ± {standing.error:.4f} in the folds; run {trial.user_attrs['run']}"),
+        *(
+            (name, ", ".join(f"{key} {_short(value)}" for key, value in values.items()))
+            for name, values in kept.items()
+        ),
+        ("params.yaml", "written; comments kept" if changed else "holds these already"),
+        (NEXT, "uv run main.py" if changed else "nothing to do"),
+    ]
+    context.show(result, lines)
+
+
+def chosen_families(given: str | None, search: Search) -> tuple[str, ...]:
+    """Families to search: those named, else all that the file has, and their blend.
+
+    Raises:
+        DataError: a family is unknown or the file has no space for it; ModelError: its package is not installed.
+    """
+    known = (*search.space, "blend")
+    names = (
+        tuple(dict.fromkeys(name.strip() for name in given.split(",") if name.strip())) if given is not None else known
+    )
+    if not names:
+        raise DataError(f"--families: found none, expected some of {', '.join(known)}, with commas between them.")
+    for name in names:
+        if name not in FAMILIES:
+            raise DataError(
+                f"--families: unknown family {name!r}.{nearest(name, FAMILIES)} Known: {', '.join(FAMILIES)}."
+            )
+        if name not in known:
+            raise DataError(
+                f"--families: {name} has no search space; give it one under space in 3.experiments/{SEARCH_FILE}."
+            )
+        if name in PACKAGES and importlib.util.find_spec(name) is None:
+            raise ModelError(
+                f"--families: the package {name} is not installed; type uv sync --extra {PACKAGES[name]}, or leave the "
+                "family out."
+            )
+    if names == ("blend",):
+        raise DataError(
+            "--families: a blend is made of other families' trials; name these too, as in ebm,catboost,blend."
+        )
+    return names
+
+
+def make_plan(context: Context, params: Params, search: Search) -> Plan:
+    """The training rows of the pipeline, and the folds over them; calibration and test part stay untouched.
+
+    Raises:
+        DataError: the pipeline has not made the rows yet, or a fold has too few of one class.
+    """
+    from creditrisk.pipeline.train_model import training_data
+    from creditrisk.search import plan
+
+    contract = context.contract(params.portfolio)
+    path = context.project.tables(params.portfolio) / "split" / "train.parquet"
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; the pipeline has not split this portfolio yet. Run main.py experiment.")
+    table = pl.read_parquet(path)
+    dates = table[APPLICATION_DATE] if contract.time and APPLICATION_DATE in table.columns else None
+    groups = table[GROUP] if GROUP in table.columns else None
+    return plan.make_plan(training_data(table, contract), search, params.seed, dates, groups)
+
+
+@contextlib.contextmanager
+def _session(
+    context: Context,
+    params: Params,
+    search: Search,
+    families: Sequence[str],
+    arguments: Namespace,
+    *,
+    make: bool = True,
+) -> Iterator[Session]:
+    """Take part in the study of the portfolio that params name, by the options of the command line."""
+    from creditrisk.search.session import open_session
+
+    plan = make_plan(context, params, search)
+    limits = {name: getattr(arguments, name, None) for name in ("minutes", "trials", "until")}
+    with open_session(
+        context.project,
+        params,
+        plan,
+        search,
+        families,
+        url=arguments.study_storage,
+        name=arguments.study,
+        make=make,
+        **limits,
+    ) as session:
+        yield session
+
+
+def _run(session: Session, arguments: Namespace, began: float) -> None:
+    """The search itself, under a bar of time, or of trials where these end it."""
+    if math.isinf(session.deadline):
+        with bar("search", arguments.trials) as progress:
+            session.run(lambda seconds, note: progress.advance(1, note))
+        return
+    with bar("search", round(session.deadline - began)) as progress:
+        session.run(lambda seconds, note: progress.advance(round(seconds, 1), note))
+
+
+@contextlib.contextmanager
+def _workers(context: Context, arguments: Namespace, session: Session) -> Iterator[None]:
+    """Further processes on the same study; they end with this one."""
+    jobs = arguments.jobs
+    options = [] if math.isinf(session.deadline) else ["--minutes", str((session.deadline - time.monotonic()) / 60)]
+    options += [] if session.until is None else ["--until", str(session.until)]
+    options += ["--study", session.study.study_name, "--families", ",".join(session.families)]
+    options += ["--study-storage", arguments.study_storage] if arguments.study_storage else []
+    command = [sys.executable, "-m", "creditrisk", "experiment", "--worker", *options]
+    environment = os.environ | {"CREDITRISK_ROOT": str(context.project.root)}
+    others = [subprocess.Popen(command, cwd=context.project.root, env=environment) for _ in range(jobs - 1)]
+    try:
+        yield
+        for other in others:
+            other.wait()
+    finally:
+        for other in others:
+            if other.poll() is None:
+                other.send_signal(signal.SIGINT)
+        for other in others:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                other.wait(STOP_SECONDS)
+            other.kill()
+
+
+@contextlib.contextmanager
+def _terminated_as_interrupt() -> Iterator[None]:
+    """A polite kill ends a search as Ctrl-C does: the running trial is given up, finished ones stay."""
+
+    def interrupt(number: int, frame: Any) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _show(context: Context, session: Session, params: Params) -> None:
+    from creditrisk.search.choice import choose
+
+    found = session.standings()
+    chosen, why = choose(found)
+    result = {
+        "study": session.study.study_name,
+        "run": session.journal.parent,
+        "portfolio": params.portfolio,
+        "chosen": chosen.family,
+        "why": why,
+        "families": [asdict(one) | {"within": one.within} for one in found],
+    }
+    lines = [
+        ("portfolio", params.portfolio),
+        ("study", f"{session.study.study_name}; MLflow run {session.journal.parent}"),
+        *((one.family, _standing(one)) for one in sorted(found, key=lambda one: -one.auc)),
+        ("choice", f"{chosen.family}: {why}"),
+        (NEXT, "uv run main.py store-best, then uv run main.py; uv run main.py mlflow shows the trials"),
+    ]
+    context.show(result, lines)
+
+
+def _standing(one: Standing) -> str:
+    behind = f", {one.loss:.4f} ± {one.loss_error:.4f} behind" if one.loss else ""
+    return f"AUC {one.auc:.4f} ± {one.error:.4f} in the folds{behind}"
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,149 @@
+"""What MLflow is told of a search: a parent run that any number of processes share, and a nested run for each trial."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from creditrisk.params import Params
+from creditrisk.paths import Project
+from creditrisk.search.outcome import Outcome
+from creditrisk.tracking.experiments import experiment_id
+from creditrisk.tracking.register import git_state
+from creditrisk.tracking.store import connected
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from mlflow import MlflowClient
+
+STUDY, PORTFOLIO = "creditrisk.study", "portfolio"
+MARGINS = "out_of_fold.npz"
+DOTS = 130
+
+Margins = tuple[NDArray[np.float64], ...]
+
+
+@dataclass
+class Journal:
+    """The runs of one study."""
+
+    client: MlflowClient
+    experiment: str
+    parent: str
+    """Id of the parent run."""
+    _margins: dict[str, Margins] = field(default_factory=dict)
+
+    @contextlib.contextmanager
+    def trial(self, name: str, settings: Mapping[str, Any]) -> Iterator[str]:
+        """A nested run, ended as FAILED or KILLED where the block does not end by itself; yields its id."""
+        from mlflow.entities import Param
+
+        tags = {"mlflow.parentRunId": self.parent, "mlflow.runName": name}
+        run = self.client.create_run(self.experiment, run_name=name, tags=tags).info.run_id
+        try:
+            self.client.log_batch(run, params=[Param(key, str(value)[:6000]) for key, value in settings.items()])
+            yield run
+        except BaseException as error:
+            with contextlib.suppress(Exception):
+                self.client.set_terminated(run, "FAILED" if isinstance(error, Exception) else "KILLED")
+            raise
+        self.client.set_terminated(run, "FINISHED")
+
+    def abandon(self, run: str) -> None:
+        """End a run whose process was killed."""
+        with contextlib.suppress(Exception):  # somebody may have removed it
+            if self.client.get_run(run).info.status == "RUNNING":
+                self.client.set_terminated(run, "KILLED")
+
+    def record(self, run: str, outcome: Outcome) -> None:
+        """Figures of a trial: each fold as a step, means and spreads, and the out-of-fold margins as a file."""
+        from mlflow.entities import Metric, RunTag
+
+        now = int(time.time() * 1000)
+        metrics = [
+            Metric(f"fold_{name}", float(value), now, step)
+            for step, fold in enumerate(outcome.by_fold())
+            for name, value in fold.items()
+        ]
+        metrics += [Metric(name, float(value), now, 0) for name, value in outcome.summary().items()]
+        tags = [RunTag("stopped", outcome.stopped)] if outcome.stopped else []
+        self.client.log_batch(run, metrics=metrics, tags=tags)
+        self._margins[run] = outcome.margins
+        if not outcome.stopped:
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / MARGINS
+                np.savez(path, *outcome.margins)
+                self.client.log_artifact(run, str(path))
+
+    def margins(self, run: str) -> Margins:
+        """Out-of-fold margins of a finished trial, this process's or another's."""
+        if run not in self._margins:
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(self.client.download_artifacts(run, MARGINS, folder))
+                with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
+                    self._margins[run] = tuple(stored[f"arr_{place}"] for place in range(len(stored.files)))
+        return self._margins[run]
+
+    def page(
+        self, text: str, files: Mapping[str, str], pictures: Mapping[str, Figure], best: Mapping[str, float]
+    ) -> None:
+        """Renew what the parent's page shows: description, files, pictures and the best figures."""
+        from mlflow.entities import Metric, RunTag
+
+        for name, content in files.items():
+            self.client.log_text(self.parent, content, name)
+        for name, figure in pictures.items():
+            self.client.log_figure(self.parent, figure, name, save_kwargs={"dpi": DOTS})
+        now = int(time.time() * 1000)
+        metrics = [Metric(name, value, now, 0) for name, value in best.items()]
+        self.client.log_batch(self.parent, metrics=metrics, tags=[RunTag("mlflow.note.content", text[:7500])])
+
+    def end(self) -> None:
+        """Say that nobody works on the search for now."""
+        self.client.set_terminated(self.parent, "FINISHED")
+
+
+@contextlib.contextmanager
+def open_journal(project: Project, params: Params, study: str, facts: Mapping[str, Any]) -> Iterator[Journal]:
+    """The journal of a study, begun where there is none.
+
+    Raises:
+        TrackingError: the tracking store does not answer or may not be written to.
+    """
+    with connected(project) as client:
+        experiment = experiment_id(client, project, params)
+        yield Journal(client, experiment, _parent(client, experiment, project, params, study, facts))
+
+
+def _parent(
+    client: MlflowClient, experiment: str, project: Project, params: Params, study: str, facts: Mapping[str, Any]
+) -> str:
+    """The oldest run of this study; two processes that begin it at once agree on one of the two."""
+    from mlflow.entities import Param
+
+    def oldest() -> str | None:
+        found = client.search_runs(
+            [experiment], f"tags.`{STUDY}` = '{study}'", order_by=["attributes.start_time ASC"], max_results=100
+        )
+        return min(((run.info.start_time, run.info.run_id) for run in found), default=(0, None))[1]
+
+    if (there := oldest()) is not None:
+        client.set_terminated(there, "RUNNING")
+        return there
+    tags = {STUDY: study, PORTFOLIO: params.portfolio} | git_state(project.root)
+    mine = str(client.create_run(experiment, run_name=f"search {study}", tags=tags).info.run_id)
+    first = oldest()
+    if first is not None and first != mine:
+        client.delete_run(mine)
+        return first
+    client.log_batch(mine, params=[Param(name, str(value)) for name, value in facts.items()])
+    return mine

@@ -1,0 +1,309 @@
+"""One process at work on a study: which family gets the next trial, the trial, the blend, and the page in MLflow."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from creditrisk.errors import DataError, ModelError, TrackingError
+from creditrisk.model.race import mean_auc
+from creditrisk.params import BlendParams, ModelParams, Params
+from creditrisk.paths import Project
+from creditrisk.search import leaderboard, pictures
+from creditrisk.search.blend import blend
+from creditrisk.search.choice import Standing, choose, standings
+from creditrisk.search.defaults import first_settings
+from creditrisk.search.journal import Journal, Margins, open_journal
+from creditrisk.search.outcome import FoldFigures, Outcome
+from creditrisk.search.plan import Plan
+from creditrisk.search.space import Search, suggest, with_setting
+from creditrisk.search.study import (
+    CHOICES,
+    FAMILY,
+    Identity,
+    best_by_family,
+    fail_stale_trials,
+    one_trial,
+    open_study,
+    sentences,
+    settled_trials,
+    storage_url,
+)
+from creditrisk.search.trial import clearly_behind, run_trial
+from creditrisk.search.turns import clearly_lagging, next_family, untried
+
+BLEND = "blend"
+MINUTES = 10.0
+"""How long a search takes where nothing else is said."""
+PAGE_SECONDS = 45.0
+"""How often the page in MLflow is renewed while the search runs."""
+OUT_OF_TIME = "the time was spent"
+
+
+@contextlib.contextmanager
+def open_session(
+    project: Project,
+    params: Params,
+    plan: Plan,
+    search: Search,
+    families: Sequence[str],
+    *,
+    url: str | None = None,
+    name: str | None = None,
+    minutes: float | None = None,
+    trials: int | None = None,
+    until: int | None = None,
+    make: bool = True,
+) -> Iterator[Session]:
+    """Take part in a study, which is begun where ``make`` allows it.
+
+    Args:
+        project: whose tracking store and study storage are used.
+        params: seed, portfolio, and what of the model is not searched.
+        plan: rows and folds.
+        search: the space.
+        families: what to search; ``blend`` blends the others.
+        url: of the study storage; None takes the project's own file.
+        name: of the study; None makes it of portfolio and rows.
+        minutes: after which no trial is begun; None sets no limit where trials do, else 10.
+        trials: further trials, of all processes; None sets no limit.
+        until: trials in all, in place of ``trials``, for a process that joins another's search.
+
+    Raises:
+        TrackingError: a store does not answer or refuses, or the study is of something else.
+    """
+    identity = Identity(params.portfolio, plan.fingerprint)
+    name, url = name or identity.name(), storage_url(project, url)
+    study = open_study(url, name, identity, params.seed, make=make)
+    facts = {
+        "portfolio": params.portfolio,
+        "rows": plan.rows,
+        "rows_searched_on": plan.data.table.height,
+        "inputs": len(plan.data.inputs),
+        "folds": f"{len(plan.folds)}, {plan.kind}",
+        "seed": params.seed,
+        "monotone": params.model.monotone,
+    }
+    with sentences(url), open_journal(project, params, name, facts) as journal:
+        if trials is not None and until is None:
+            until = trials + sum(trial.params.get(FAMILY) != BLEND for trial in settled_trials(study))
+        seconds = math.inf if minutes is None and until is not None else (minutes or MINUTES) * 60
+        deadline = time.monotonic() + seconds
+        yield Session(study, journal, plan, params.model, search, tuple(families), params.seed, deadline, until)
+
+
+@dataclass
+class Session:
+    """The state of one process."""
+
+    study: optuna.Study
+    journal: Journal
+    plan: Plan
+    params: ModelParams
+    search: Search
+    families: tuple[str, ...]
+    seed: int
+    deadline: float
+    """When no further trial is begun, by ``clock``."""
+    until: int | None
+    """Trials of the study, other processes' included, after which none is begun; None for no such limit."""
+    clock: Callable[[], float] = time.monotonic
+    _failures: list[str] = field(default_factory=list)
+    _page_at: float = 0.0
+
+    @property
+    def searched(self) -> tuple[str, ...]:
+        """Families with trials of their own."""
+        return tuple(family for family in self.families if family != BLEND)
+
+    def run(self, told: Callable[[float, str], None]) -> None:
+        """Run trials until time, number or families are exhausted; ``told`` hears of seconds spent and the best so far.
+
+        Raises:
+            ModelError: no family could be fitted at all.
+        """
+        while not self._done():
+            family = self._next_family()
+            if family is None:
+                break
+            began = self.clock()
+            self._one(family)
+            self.blend()
+            told(self.clock() - began, self.best_so_far())
+            if self.clock() - self._page_at > PAGE_SECONDS:
+                self.renew_page()
+        if self._failures and not settled_trials(self.study):
+            raise ModelError(f"no trial could be fitted; the first one said: {self._failures[0]}")
+
+    def sweep(self) -> None:
+        """End what a process that was killed left behind: its trials, and their runs in MLflow."""
+        fail_stale_trials(self.study)
+        for trial in self.study.get_trials(deepcopy=False):
+            if trial.state == TrialState.FAIL and "run" in trial.user_attrs:
+                self.journal.abandon(trial.user_attrs["run"])
+
+    def best(self) -> dict[str, FrozenTrial]:
+        """The best complete trial of each family of this search."""
+        found = best_by_family(self.study.get_trials(deepcopy=False))
+        return {family: found[family] for family in (*self.searched, BLEND) if family in found}
+
+    def margins(self, trial: FrozenTrial) -> Margins:
+        """A trial's out-of-fold margins."""
+        return self.journal.margins(trial.user_attrs["run"])
+
+    def best_so_far(self) -> str:
+        """The leading family and its AUC, for the progress bar."""
+        best = self.best()
+        number = len(settled_trials(self.study))
+        if not best:
+            return f"{number} trials"
+        auc, family = max((mean_auc(self.margins(trial), self.plan.truths)[0], name) for name, trial in best.items())
+        return f"{number} trials, best so far {family} AUC {auc:.4f}"
+
+    def standings(self) -> list[Standing]:
+        """Families against the best."""
+        best = self.best()
+        return (
+            standings({family: self.margins(trial) for family, trial in best.items()}, self.plan.truths) if best else []
+        )
+
+    def blend(self) -> None:
+        """Blend the members' best trials where that has not been done."""
+        if BLEND not in self.families:
+            return
+        best = best_by_family(self.study.get_trials(deepcopy=False))
+        members = [family for family in self.params.blend.members if family in best]
+        if len(members) < len(self.params.blend.members):
+            return
+        setting = {family: best[family].number for family in members}
+        blends = [t for t in self.study.get_trials(deepcopy=False) if t.params.get(FAMILY) == BLEND]
+        if any(trial.user_attrs["setting"] == setting for trial in blends):
+            return
+        parts = [_outcome(best[family], self.margins(best[family])) for family in members]
+        blended = blend(self.plan, parts)
+        weights = {f"weight of {family}": weight for family, weight in zip(members, blended.weights, strict=True)}
+        with self.journal.trial(f"{BLEND} {len(blends)}", {FAMILY: BLEND, **setting, **weights}) as run:
+            self.journal.record(run, blended.outcome)
+        section = BlendParams(members=tuple(members), weights=blended.weights, intercept=blended.intercept)  # type: ignore[arg-type]
+        attributes = _attributes(run, blended.outcome, setting, section.model_dump(mode="json"))
+        self.study.add_trial(
+            create_trial(
+                value=blended.outcome.log_loss,
+                params={FAMILY: BLEND},
+                distributions={FAMILY: CHOICES},
+                user_attrs=attributes | {"weights": weights},
+            )
+        )
+
+    def renew_page(self) -> None:
+        """Bring leaderboard, description and pictures of the parent run up to date."""
+        self._page_at = self.clock()
+        found = self.standings()
+        if not found:
+            return
+        chosen, why = choose(found)
+        table = leaderboard.rows(self.study.get_trials(deepcopy=False))
+        data, cut = self.plan.data, sum(bool(row["note"]) for row in table)
+        facts = [
+            ("rows", f"{data.table.height:,} of {self.plan.rows:,} training rows, {len(data.inputs)} inputs"),
+            ("folds", f"{len(self.plan.folds)}, {self.plan.kind}; the test part is not among them"),
+            ("trials", f"{len(table) - cut} run in full, {cut} cut short"),
+        ]
+        text = leaderboard.as_markdown(table, found, f"Choice: {chosen.family}, {why}.", facts)
+        title = f"Leaderboard of {self.study.study_name}"
+        files = {"leaderboard.csv": leaderboard.as_csv(table), "leaderboard.html": leaderboard.as_html(table, title)}
+        leading = {f"best_auc_{one.family}": one.auc for one in found}
+        self.journal.page(text, files, pictures.draw(self.study, found, chosen.family), leading)
+
+    def _done(self) -> bool:
+        trials = settled_trials(self.study)
+        own = sum(trial.params[FAMILY] != BLEND for trial in trials)
+        if self.until is not None and own >= self.until:
+            return True
+        return self.clock() >= self.deadline and bool(own or self._failures)
+
+    def _next_family(self) -> str | None:
+        trials = self.study.get_trials(deepcopy=False)
+        rows = int(np.mean([train.size for train, _ in self.plan.folds]))
+        first = untried(first_settings(self.search, self.searched, rows), trials)
+        if first is not None:
+            family, params = first
+            self.study.enqueue_trial({FAMILY: family} | params, {"first": True}, skip_if_exists=True)
+            return family
+        best = {family: self.margins(trial) for family, trial in self.best().items() if family != BLEND}
+        lagging = clearly_lagging(best, self.plan.truths)
+        return next_family(trials, self.searched, lagging, self.deadline - self.clock())
+
+    def _one(self, family: str) -> None:
+        """Run one trial, of ``family`` or one that waits; a setting that cannot be fitted is not the end."""
+        try:
+            one_trial(self.study, family, self.seed, self._objective)
+        except (ModelError, DataError) as error:
+            self._failures.append(str(error))
+
+    def _objective(self, trial: optuna.Trial) -> float:
+        try:
+            family = str(trial.suggest_categorical(FAMILY, CHOICES.choices))
+            setting = suggest(trial, family, self.search.space[family])
+        except (ValueError, KeyError) as error:
+            raise TrackingError(
+                f"study {self.study.study_name!r}: a parameter's choices differ from those the study was begun with "
+                f"({error}). Take the change in 3.experiments/search.yaml back, or name another study with --study."
+            ) from None
+        params = with_setting(self.params, family, setting)
+        section = getattr(params, family).model_dump(mode="json")
+        try:
+            with self.journal.trial(
+                f"{family} {trial.number}", {FAMILY: family, "trial": trial.number} | section
+            ) as run:
+                trial.set_user_attr("run", run)
+                outcome = run_trial(self.plan, params, self.seed, self._stop(trial, family), trial.report)
+                self.journal.record(run, outcome)
+        except (ModelError, DataError) as error:
+            trial.set_user_attr("note", str(error)[:500])
+            raise
+        for key, value in _attributes(run, outcome, setting, section).items():
+            trial.set_user_attr(key, value)
+        if outcome.stopped:
+            raise optuna.TrialPruned
+        return outcome.log_loss
+
+    def _stop(self, trial: optuna.Trial, family: str) -> Callable[[Margins], str]:
+        best = self.best().get(family)
+        behind = clearly_behind(self.plan, self.margins(best) if best is not None else None)
+        first = bool(trial.user_attrs.get("first"))
+
+        def stop(margins: Margins) -> str:
+            # The first settings are what a short search must not be worse than, so they always run in full.
+            if first:
+                return ""
+            if behind(margins):
+                return f"clearly behind the best {family} after {len(margins)} of {len(self.plan.folds)} folds"
+            return OUT_OF_TIME if self.clock() > self.deadline else ""
+
+        return stop
+
+
+def _attributes(run: str, outcome: Outcome, setting: dict[str, Any], section: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "run": run,
+        "setting": setting,
+        "section": section,
+        "folds": outcome.by_fold(),
+        "summary": outcome.summary(),
+        "note": outcome.stopped,
+    }
+
+
+def _outcome(trial: FrozenTrial, margins: Margins) -> Outcome:
+    """A stored trial's outcome again."""
+    folds = tuple(FoldFigures(**fold) for fold in trial.user_attrs["folds"])
+    return Outcome(folds, margins, int(trial.user_attrs["summary"]["model_bytes"]))

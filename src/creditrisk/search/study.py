@@ -1,0 +1,215 @@
+"""The Optuna study of a portfolio: opened, checked to be the right one, and read.
+
+A study's name ends with the fingerprint of its rows, so that a changed table or contract begins another one. Every
+process that opens it by name and storage works on the same trials.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+import sqlalchemy.exc as sa
+from optuna.distributions import CategoricalDistribution
+from optuna.samplers import PartialFixedSampler, TPESampler
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial, TrialState
+
+from creditrisk.errors import TrackingError
+from creditrisk.params import FAMILIES
+from creditrisk.paths import Project
+from creditrisk.tracking.store import shown, sqlite_file
+
+FAMILY = "family"
+CHOICES = CategoricalDistribution(FAMILIES)
+"""The same in every trial whatever families are asked for: a study's choices may not change."""
+HEARTBEAT_SECONDS, GRACE_SECONDS = 20, 90
+"""A trial whose process has not been heard of for so long is taken for dead."""
+STARTUP_TRIALS = 5
+"""Trials before the sampler learns from them."""
+ANSWER_SECONDS = 5
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a study must be of to be gone on with."""
+
+    portfolio: str
+    fingerprint: str
+
+    def name(self) -> str:
+        """The study's name where none is given."""
+        return f"{self.portfolio}-{self.fingerprint[:8]}"
+
+
+def storage_url(project: Project, given: str | None) -> str:
+    """``--study-storage``, else the SQLite file beside the experiments."""
+    return given or f"sqlite:///{project.experiments / 'studies.db'}"
+
+
+def open_study(url: str, name: str, identity: Identity | None, seed: int = 0, *, make: bool = True) -> optuna.Study:
+    """Open a study, or begin it.
+
+    Args:
+        url: SQLite or PostgreSQL.
+        name: of the study.
+        identity: what it must be of; None takes it as it is.
+        seed: of the sampler.
+        make: whether a study that does not exist is begun.
+
+    Raises:
+        TrackingError: the database does not answer or refuses, or the study is of something else or does not exist.
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    with sentences(url):
+        storage = _storage(url)
+        known = optuna.get_all_study_names(storage)
+        if name not in known and not make:
+            there = f" There are: {', '.join(sorted(known))}." if known else ""
+            raise TrackingError(f"{shown(url)}: no study {name!r}.{there} Run main.py experiment first.")
+        study = optuna.create_study(
+            storage=storage, study_name=name, direction="minimize", load_if_exists=True, sampler=sampler(seed)
+        )
+        if identity is not None:
+            _check(study, name, identity, url)
+        return study
+
+
+def sampler(seed: int) -> TPESampler:
+    """Tree-structured Parzen estimator (Bergstra et al. 2011) that learns the parameters of a family together."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return TPESampler(seed=seed, multivariate=True, group=True, n_startup_trials=STARTUP_TRIALS)
+
+
+def one_trial(study: optuna.Study, family: str, seed: int, objective: Callable[[optuna.Trial], float]) -> None:
+    """Run a waiting trial, or else one of ``family``; its process is known to be alive while it runs."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        study.sampler = PartialFixedSampler({FAMILY: family}, sampler(seed + len(study.get_trials(deepcopy=False))))
+        study.optimize(objective, n_trials=1)
+
+
+def fail_stale_trials(study: optuna.Study) -> None:
+    """Give up trials whose process died."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        optuna.storages.fail_stale_trials(study)
+
+
+def settled_trials(study: optuna.Study) -> list[FrozenTrial]:
+    """Trials that ended with figures, the pruned ones included."""
+    return [
+        trial for trial in study.get_trials(deepcopy=False) if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
+    ]
+
+
+def complete_trials(study: optuna.Study) -> list[FrozenTrial]:
+    """Trials that ran every fold."""
+    return [trial for trial in study.get_trials(deepcopy=False) if trial.state == TrialState.COMPLETE]
+
+
+def best_by_family(trials: list[FrozenTrial]) -> dict[str, FrozenTrial]:
+    """The complete trial with the least log loss of each family."""
+    found: dict[str, FrozenTrial] = {}
+    for trial in trials:
+        if trial.state != TrialState.COMPLETE or trial.value is None:
+            continue
+        family = str(trial.params[FAMILY])
+        best = found.get(family)
+        if best is None or trial.value < (best.value if best.value is not None else float("inf")):
+            found[family] = trial
+    return found
+
+
+@contextlib.contextmanager
+def sentences(url: str) -> Iterator[None]:
+    """Turn what Optuna and its database driver raise into one sentence."""
+    try:
+        yield
+    except (optuna.exceptions.OptunaError, sa.SQLAlchemyError, ImportError) as error:
+        raise TrackingError(_sentence(url, error)) from error
+    except RuntimeError as error:  # Optuna's own, of a store that another version made
+        raise TrackingError(f"study storage {shown(url)}: {error}") from error
+
+
+def _storage(url: str) -> RDBStorage:
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    path = sqlite_file(url)
+    if path is not None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise TrackingError(f"study storage {path}: its folder cannot be made ({error.strerror}).") from None
+        arguments: dict[str, Any] = {"connect_args": {"timeout": 60}}  # two processes write by turns
+    else:
+        url = re.sub(r"^postgres(?:ql)?://", "postgresql+psycopg://", url)
+        arguments = {"pool_pre_ping": True}
+        if url.startswith("postgresql"):
+            arguments["connect_args"] = {"connect_timeout": ANSWER_SECONDS}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return RDBStorage(
+            url, engine_kwargs=arguments, heartbeat_interval=HEARTBEAT_SECONDS, grace_period=GRACE_SECONDS
+        )
+
+
+def _check(study: optuna.Study, name: str, identity: Identity, url: str) -> None:
+    known = study.user_attrs
+    if "portfolio" not in known:
+        if study.get_trials(deepcopy=False):
+            raise TrackingError(
+                f"{shown(url)}: the study {name!r} was not begun by this project. Name another with --study."
+            )
+        study.set_user_attr("portfolio", identity.portfolio)
+        study.set_user_attr("fingerprint", identity.fingerprint)
+        return
+    if known["portfolio"] != identity.portfolio:
+        raise TrackingError(
+            f"{shown(url)}: the study {name!r} is of portfolio {known['portfolio']!r}, not of {identity.portfolio!r}; "
+            "its trials cannot be compared with new ones. Name another with --study, or leave --study out."
+        )
+    if known.get("fingerprint", identity.fingerprint) != identity.fingerprint:
+        raise TrackingError(
+            f"{shown(url)}: the study {name!r} was begun on other rows, inputs or folds than there are now; its trials "
+            "cannot be compared with new ones. Name another with --study, or leave --study out."
+        )
+
+
+def _sentence(url: str, error: Exception) -> str:
+    where = f"study storage {shown(url)}"
+    if isinstance(error, ImportError):
+        return (
+            f"{where}: the package that talks to such a database is not installed ({error.name or error}); "
+            "type uv sync --extra postgres for PostgreSQL."
+        )
+    cause = error.__cause__ or error
+    text = " ".join(str(cause).split())
+    small = text.lower()
+    if "could not parse" in small or "can't load plugin" in small or isinstance(cause, sa.ArgumentError):
+        return f"{where}: not an address of a database. Expected postgresql://USER:PASSWORD@HOST:5432/NAME or sqlite:///FILE."
+    if any(
+        sign in small
+        for sign in (
+            "connection refused",
+            "timeout expired",
+            "could not translate",
+            "resolve",
+            "timed out",
+            "connection failed",
+        )
+    ):
+        return (
+            f"{where}: no answer. Is the server running and the address right? Without --study-storage a file is used."
+        )
+    if "readonly" in small or "read-only" in small or "unable to open" in small:
+        return f"{where}: it cannot be written to. Make the file and its folder writable, or name another storage."
+    if "not a database" in small or "malformed" in small:
+        return f"{where}: the file is not an SQLite database or is damaged. Restore it from a copy, or remove it."
+    return f"{where}: {text[:400]}"

@@ -1,0 +1,97 @@
+"""Rows and folds: by class, by time, by customer; and the fingerprint that keeps studies apart."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import polars as pl
+import pytest
+from lab import SEARCH, plan, rows
+
+from creditrisk.errors import DataError
+from creditrisk.search.plan import FIRST_SHARE, expanding_folds, make_plan
+
+
+def days(count: int) -> pl.Series:
+    start = dt.date(2020, 1, 1)
+    return pl.Series([start + dt.timedelta(days=int(x)) for x in np.random.default_rng(0).integers(0, 400, count)])
+
+
+def test_every_row_is_judged_once_a_draw() -> None:
+    found = plan()
+    judged = np.concatenate([rows for _, rows in found.folds])
+    assert sorted(judged) == list(range(found.data.y.size))
+    assert found.data.y.size == 700
+    assert found.rows == rows().y.size
+    shares = [found.data.y[rows].mean() for _, rows in found.folds]
+    assert max(shares) - min(shares) < 0.01
+
+
+def test_folds_by_time_train_on_the_past_alone() -> None:
+    dates = days(2_000)
+    folds = expanding_folds(dates, 3)
+    values = dates.to_numpy()
+    for train, judged in folds:
+        assert values[train].max() < values[judged].min()
+    assert abs(folds[0][0].size / 2_000 - FIRST_SHARE) < 0.02
+    judged = np.concatenate([rows for _, rows in folds])
+    assert len(set(judged)) == judged.size == 2_000 - folds[0][0].size
+    assert [train.size for train, _ in folds] == sorted(train.size for train, _ in folds)
+
+
+def test_the_plan_goes_by_time_where_there_are_dates() -> None:
+    found = make_plan(rows(), SEARCH, 0, dates=days(rows().y.size))
+    assert found.kind == "expanding by time"
+    assert len(found.folds) == SEARCH.folds
+
+
+def test_too_few_days_for_the_folds_are_said() -> None:
+    dates = pl.Series([dt.date(2020, 1, 1), dt.date(2020, 2, 1)] * 50)
+    with pytest.raises(DataError, match="their 2 different application dates are too few for 3 folds by time"):
+        expanding_folds(dates, 3)
+
+
+def test_a_missing_day_is_said() -> None:
+    with pytest.raises(DataError, match="1 have no application date"):
+        expanding_folds(pl.Series([None, dt.date(2020, 1, 1)]), 2)
+
+
+def test_rows_of_one_customer_stay_together() -> None:
+    groups = pl.Series([f"c{number // 3}" for number in range(rows().y.size)])
+    found = make_plan(rows(), SEARCH, 0, groups=groups)
+    assert "together" in found.kind
+    chosen = SEARCH.rows
+    for train, judged in found.folds:
+        assert train.size + judged.size == found.data.y.size <= chosen
+
+
+def test_a_fold_with_one_class_is_named() -> None:
+    few = rows().take(np.concatenate([np.flatnonzero(rows().y == 1)[:8], np.flatnonzero(rows().y == 0)[:500]]))
+    with pytest.raises(DataError, match=r"fold 1 of 3 \(stratified\): its judged rows are \d+ good and \d bad"):
+        make_plan(few, SEARCH, 0)
+
+
+def test_a_fold_by_time_without_bads_is_named() -> None:
+    data = rows()
+    order = np.argsort(-data.y, kind="stable")  # all bads come first
+    dates = pl.Series([dt.date(2020, 1, 1) + dt.timedelta(days=int(day)) for day in np.argsort(order)])
+    with pytest.raises(DataError, match=r"fold \d of 2 \(expanding by time\)"):
+        make_plan(data, SEARCH, 0, dates=dates)
+
+
+def test_the_fingerprint_changes_with_rows_inputs_and_folds() -> None:
+    same = make_plan(rows(), SEARCH, 0)
+    assert same.fingerprint == plan().fingerprint
+    other = make_plan(rows().take(np.arange(rows().y.size - 1)), SEARCH, 0)
+    folds = make_plan(rows(), SEARCH.model_copy(update={"small_folds": 4}), 0)
+    assert len({same.fingerprint, other.fingerprint, folds.fingerprint}) == 3
+
+
+def test_other_folds_are_of_the_same_draw() -> None:
+    twice = make_plan(rows(), SEARCH.model_copy(update={"small_repeats": 2}), 0)
+    assert len(twice.folds) == 6
+    for number, (_, judged) in enumerate(twice.folds):
+        for other in twice.others(number):
+            assert not set(judged) & set(twice.folds[other][1])
+    assert twice.others(4) == [3, 5]
