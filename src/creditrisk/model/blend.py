@@ -40,7 +40,7 @@ def fit(data: TrainingData, params: ModelParams, seed: int, valid: TrainingData 
         ModelError: a member cannot be fitted; DataError: an outcome has too few rows for the inner folds.
     """
     blend = params.blend
-    fitted = {member: fit_family(member, data, params, seed, valid) for member in blend.members}
+    fitted: dict[str, Fitted] = {member: fit_family(member, data, params, seed, valid) for member in blend.members}
     details: dict[str, Any] = {}
     if blend.weights is not None:
         weights, intercept = np.array(blend.weights), blend.intercept or 0.0
@@ -63,7 +63,9 @@ def fit(data: TrainingData, params: ModelParams, seed: int, valid: TrainingData 
 
 def candidates(rows: int, params: ModelParams) -> list[ModelParams]:
     """The members' likeliest capacities together, then their next ones; what the user fixed stays."""
-    offered = {member: candidates_of(member, rows, params) for member in params.blend.members}
+    offered: dict[str, list[ModelParams]] = {
+        member: candidates_of(member, rows, params) for member in params.blend.members
+    }
     found: list[ModelParams] = []
     for place in range(max(map(len, offered.values()))):
         chosen = {member: getattr(offers[min(place, len(offers) - 1)], member) for member, offers in offered.items()}

@@ -252,7 +252,7 @@ def _weighed(library: Any, booster: xgboost.Booster, rows: xgboost.DMatrix, weig
 
 def _node_weights(left: list[int], right: list[int], reached: NDArray[np.int64], weight: Floats) -> list[float]:
     """Weight of the rows that pass each node, from the leaves that they reach."""
-    found = np.maximum(np.bincount(reached, weight, minlength=len(left)), LIGHTEST).tolist()
+    found: list[float] = np.maximum(np.bincount(reached, weight, minlength=len(left)), LIGHTEST).tolist()
     order = [0]
     for node in order:  # grows while it is walked: parents before their children
         if left[node] >= 0:
