@@ -178,6 +178,7 @@ def make_bundle(
     parts, rule, _ = split(clean, checked, Split())
     quick = {"family": family, "catboost": {"rounds": 60, "depth": 4, "learning_rate": 0.1}}
     quick |= {"lightgbm": {"rounds": 60, "leaves": 8}, "ebm": {"rounds": 100, "interactions": 2, "bags": 2}}
+    quick |= {"xgboost": {"rounds": 60, "leaves": 8}}
     params = Params(portfolio="small", model=quick)
     train_bundle(folder, checked, text, params, parts["train"], parts["calibration"], rule, "0" * 64)
     return folder

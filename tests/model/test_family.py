@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import importlib
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +74,12 @@ def test_a_folder_without_a_model_is_refused(tmp_path: Path, content: str | None
 @pytest.mark.parametrize("rows", [800, 20_000])
 def test_candidates_leave_what_the_user_fixed(family: str, rows: int) -> None:
     fixed = ModelParams.model_validate(
-        {"ebm": {"interactions": 3}, "catboost": {"depth": 3, "rounds": 77}, "lightgbm": {"leaves": 9}}
+        {
+            "ebm": {"interactions": 3},
+            "catboost": {"depth": 3, "rounds": 77},
+            "lightgbm": {"leaves": 9},
+            "xgboost": {"rounds": 88},
+        }
     )
     offered = candidates(family, rows, fixed)
     assert 1 <= len(offered) <= 3
@@ -80,3 +87,33 @@ def test_candidates_leave_what_the_user_fixed(family: str, rows: int) -> None:
         assert params.ebm.interactions == 3
         assert (params.catboost.depth, params.catboost.rounds) == (3, 77)
         assert params.lightgbm.leaves == 9
+        assert params.xgboost.rounds == 88
+
+
+@pytest.mark.parametrize("family", ["ebm", "catboost", "lightgbm", "xgboost"])
+def test_a_familys_own_one_hot_limit_stands_in_place_of_the_encodings(
+    family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    fitted = importlib.import_module(f"creditrisk.model.{family}")
+    monkeypatch.setattr(fitted, "fit", lambda data, params, *_: seen.append(params.encoding.one_hot_up_to))
+    given = {"encoding": {"one_hot_up_to": 30}, family: {"one_hot_up_to": 7}}
+    for params in (ModelParams.model_validate(given), ModelParams()):
+        fit_family(family, data([0.0, 1.0]), params, 0)
+    assert seen == [7, 40]
+
+
+def test_a_limit_of_one_family_leaves_another_alone() -> None:
+    params = ModelParams.model_validate({"ebm": {"one_hot_up_to": 7}, "catboost": {"one_hot_up_to": 9}})
+    limits = {family: params.for_family(family).encoding.one_hot_up_to for family in FAMILIES}
+    assert limits == {"scorecard": 40, "ebm": 7, "catboost": 9, "lightgbm": 40, "xgboost": 40, "blend": 40}
+    assert params.for_family("ebm").for_family("catboost") == params.for_family("catboost")
+
+
+@pytest.mark.parametrize(("family", "extra"), [("lightgbm", "LightGBM"), ("xgboost", "XGBoost")])
+def test_a_library_that_is_not_there_is_named_with_the_extra_that_adds_it(
+    family: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, family, None)
+    with pytest.raises(ModelError, match=f"{extra} is not installed .* Run: uv sync --extra {family}"):
+        fit_family(family, data([0.0, 1.0]), ModelParams(), 0)

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from support import small_table
 
 from creditrisk.model.scorer import Scorer
+from creditrisk.params import FAMILIES
 
-FAMILIES = ("scorecard", "ebm", "catboost", "lightgbm")
 TEXTS = st.one_of(
     st.none(), st.sampled_from(["", "12", "-3", "0", "1e5", "NA", "car", " Travel ", "house", "6.0", "6.5", "99999999"])
 )

@@ -15,7 +15,7 @@ from creditrisk.model import selection
 from creditrisk.model.family import TrainingData
 from creditrisk.model.race import Race
 from creditrisk.model.selection import select
-from creditrisk.params import CatboostParams, EbmParams, LightgbmParams, ModelParams
+from creditrisk.params import BlendParams, CatboostParams, EbmParams, LightgbmParams, ModelParams, XgboostParams
 
 QUICK_EBM = EbmParams(bags=4, rounds=500, interactions=2, learning_rate=0.1, max_bins=32)
 QUICK_CATBOOST = CatboostParams(rounds=150, depth=5, learning_rate=0.2)
@@ -91,6 +91,47 @@ def test_fixed_rounds_are_fitted_as_they_are() -> None:
     assert found.params.lightgbm.rounds == 37
     assert all(set(entry["rounds"]) == {37} for entry in found.leaderboard)
     assert len({entry["setting"]["leaves"] for entry in found.leaderboard}) == 2
+
+
+def test_xgboosts_rounds_are_settled_by_early_stopping() -> None:
+    params = ModelParams(family="xgboost", folds=2, xgboost=XgboostParams(leaves=4, learning_rate=0.3))
+    found = select(make_data(1_200, interactions=False), params, 0)
+    assert found.params.xgboost.rounds is not None
+    assert found.params.xgboost.rounds < 150
+    assert found.params.xgboost.leaves == 4
+
+
+def test_a_blends_members_are_settled_as_if_alone() -> None:
+    data, catboost = make_data(1_200, interactions=False), CatboostParams(depth=2, learning_rate=0.3)
+    params = ModelParams(family="blend", folds=2, ebm=QUICK_EBM, catboost=catboost, budget_seconds=1e6)
+    found = select(data, params, 0)
+    alone = select(data, params.model_copy(update={"family": "catboost"}), 0)
+    assert found.family == "blend"
+    assert found.params.catboost == alone.params.catboost
+    assert found.params.ebm == QUICK_EBM
+    assert found.params.blend == params.blend
+    assert (found.params.family, found.params.budget_seconds) == ("blend", 1e6)
+    assert {entry["family"] for entry in found.leaderboard} == {"catboost"}  # the other's setting was given
+
+
+def test_a_blends_members_share_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[float] = []
+
+    def spy(data: TrainingData, folds: Any, entrants: Any, budget: float, clock: Any) -> Race:
+        seen.append(budget)
+        return Race(data, folds, entrants, budget, clock)
+
+    monkeypatch.setattr(selection, "Race", spy)
+    blend = BlendParams(members=("lightgbm", "xgboost", "catboost"))
+    params = ModelParams(family="blend", folds=2, blend=blend, budget_seconds=300.0)
+    params = ModelParams.model_validate(
+        params.model_dump() | {"lightgbm": {"rounds": 10}, "xgboost": {"rounds": 10}, "catboost": {"rounds": 10}}
+    )
+    found = select(make_data(1_000, interactions=False), params, 0, Clock(10.0))
+    assert seen[0] == pytest.approx(100, abs=10)
+    assert len(seen) == 3
+    assert sum(seen) < 300
+    assert {entry["family"] for entry in found.leaderboard} == set(blend.members)
 
 
 def test_what_is_wholly_fixed_is_not_searched() -> None:

@@ -4,8 +4,10 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from service.running import APPLICATION, ROOT
 
 SCRIPT = """
@@ -52,8 +54,10 @@ HEAVY = {
 }
 
 
-def test_an_answer_needs_no_heavy_library(tmp_path: Path, small_bundle: Path) -> None:
-    environment = {"CREDITRISK_SERVICE_STATE": str(tmp_path), "CREDITRISK_SERVICE_BUNDLE": str(small_bundle)}
+@pytest.mark.parametrize("family", ["scorecard", "blend"])
+def test_an_answer_needs_no_heavy_library(tmp_path: Path, small_bundle_of: Callable[[str], Path], family: str) -> None:
+    bundle = small_bundle_of(family)
+    environment = {"CREDITRISK_SERVICE_STATE": str(tmp_path), "CREDITRISK_SERVICE_BUNDLE": str(bundle)}
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(ROOT / "6.production"), json.dumps({"application": APPLICATION})],
         env=os.environ | environment,

@@ -23,7 +23,7 @@ from creditrisk.service.live import Live, ScoreAnswer
 from creditrisk.service.schema import decode_request
 from creditrisk.tracking.flavour import ScoringModel
 
-FAMILIES = ("scorecard", "ebm", "catboost")
+FAMILIES = ("scorecard", "ebm", "catboost", "blend")
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 
 

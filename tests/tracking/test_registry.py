@@ -117,7 +117,17 @@ def test_requirements_are_pinned_and_name_this_package() -> None:
     found = requirements("scorecard")
     assert all("==" in line for line in found)
     assert {"creditrisk", "polars", "mlflow"} <= {line.split("==")[0] for line in found}
-    assert "lightgbm" in {line.split("==")[0] for line in requirements("lightgbm")}
+    assert not names(found) & {"lightgbm", "xgboost", "xgboost-cpu"}
+
+
+def test_requirements_name_the_library_that_serves_a_family_or_a_member_of_a_blend() -> None:
+    assert "lightgbm" in names(requirements("lightgbm"))
+    assert len(names(requirements("xgboost")) & {"xgboost", "xgboost-cpu"}) == 1
+    assert len(names(requirements("ebm", "lightgbm", "xgboost")) - names(requirements("ebm", "catboost"))) == 2
+
+
+def names(requirements: list[str]) -> set[str]:
+    return {line.split("==")[0] for line in requirements}
 
 
 def test_a_download_is_verified_and_kept_by_its_digest(project: Project, small: Params, lender: Lender) -> None:

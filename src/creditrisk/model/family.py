@@ -30,6 +30,8 @@ _RUNTIMES: dict[str, tuple[str, str]] = {
     "ebm": ("creditrisk.model.additive", "EbmModel"),
     "catboost": ("creditrisk.model.oblivious", "ObliviousModel"),
     "lightgbm": ("creditrisk.model.lightgbm", "LightgbmModel"),
+    "xgboost": ("creditrisk.model.xgboost", "XgboostModel"),
+    "blend": ("creditrisk.model.blended", "BlendModel"),
 }
 """Module and class that serve a family; imported when a model of it is loaded."""
 
@@ -110,7 +112,8 @@ def fit_family(
     Args:
         family: one of ``params.FAMILIES``.
         data: the training rows.
-        params: fields of ``params.<family>`` that are None get a default by number of rows.
+        params: fields of ``params.<family>`` that are None get a default by number of rows; where it has a limit of
+            its own for one-hot encoding, this stands in place of ``encoding``'s.
         seed: makes the fit repeatable.
         valid: rows on which the number of rounds is settled by log loss; reported in ``Fitted.rounds``.
 
@@ -120,7 +123,7 @@ def fit_family(
     _check_family(family, "model.family")
     _check_outcomes(data)
     module = importlib.import_module(f"creditrisk.model.{family}")
-    return cast(Fitted, module.fit(data, params, seed, valid))
+    return cast(Fitted, module.fit(data, params.for_family(family), seed, valid))
 
 
 def candidates(family: str, rows: int, params: ModelParams) -> list[ModelParams]:

@@ -211,5 +211,7 @@ def _library() -> Any:
     try:
         import lightgbm
     except ImportError as error:
-        raise ModelError(f"LightGBM is not installed ({error}); this model is served by it. Run: uv sync.") from None
+        raise ModelError(
+            f"LightGBM is not installed ({error}); this model is served by it. Run: uv sync --extra lightgbm."
+        ) from None
     return lightgbm

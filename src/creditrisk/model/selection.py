@@ -2,7 +2,8 @@
 
 What suits a thousand rows loses accuracy on twenty-five thousand with strong interactions, so no default fits all.
 Family ``auto`` takes the explainable boosting machine, a glass box, unless CatBoost's AUC is better by more than one
-standard error of the paired difference. Whatever params fixes is not searched.
+standard error of the paired difference. A blend's members are settled one after the other, as if each stood alone.
+Whatever params fixes is not searched.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ SEARCH_RATE = 0.08
 GROWTH = 0.4
 """More rows bear more rounds: by this power of their ratio."""
 MIN_ROUNDS, MAX_ROUNDS = 30, 20_000
-STOPS_EARLY = ("catboost", "lightgbm")
+STOPS_EARLY = ("catboost", "lightgbm", "xgboost")
+LEAST_SECONDS = 1e-3
+"""What a blend's last members get where the first ones took all the time: one fold."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,8 @@ def select(
     Raises:
         DataError: a class has too few rows for the folds; ModelError: a family cannot be fitted.
     """
+    if params.family == "blend":
+        return _select_members(data, params, seed, clock)
     rows = data.table.height
     families = (GLASS_BOX, BLACK_BOX) if params.family == "auto" else (params.family,)
     offered = {family: candidates(family, rows, params) for family in families}
@@ -74,6 +79,19 @@ def select(
     final = _final(chosen, rows / (sample.table.height * (1 - 1 / params.folds)))
     board = [_entry(race, entrant, entrant is chosen, reason) for entrant in entrants]
     return Selection(chosen.family, final, board)
+
+
+def _select_members(data: TrainingData, params: ModelParams, seed: int, clock: Callable[[], float]) -> Selection:
+    """Settle each member of a blend; each gets an equal share of the time that is left."""
+    began, settled, board = clock(), params, list[dict[str, Any]]()
+    members = params.blend.members
+    for place, member in enumerate(members):
+        share = (params.budget_seconds - (clock() - began)) / (len(members) - place)
+        alone = {"family": member, "budget_seconds": max(share, LEAST_SECONDS)}
+        found = select(data, params.model_copy(update=alone), seed, clock)
+        settled = settled.model_copy(update={member: getattr(found.params, member)})
+        board += found.leaderboard
+    return Selection("blend", settled, board)
 
 
 def _in_order(offered: dict[str, list[ModelParams]], rows: int) -> list[tuple[str, ModelParams]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -144,11 +145,21 @@ def _model_facts(stage: Stage, scorer: Scorer) -> ModelFacts:
     return ModelFacts(
         family=training["family"],
         inputs=len(scorer.contract.inputs),
-        settings=training["settings"][training["family"]],
+        settings=_settings(training),
         leaderboard=training["leaderboard"],
         restrictions=restrictions,
         bundle=training["bundle"],
     )
+
+
+def _settings(training: dict[str, Any]) -> dict[str, Any]:
+    """What was settled for the family; of a blend its weights, and what was settled for each member."""
+    settled, details = training["settings"], training["details"]
+    if training["family"] != "blend":
+        own: dict[str, Any] = settled[training["family"]]
+        return own
+    members = {member: settled[member] for member in settled["blend"]["members"]}
+    return {"weights": details["weights"], "intercept": details["intercept"], "members": members}
 
 
 def _protected_only(contract: Contract) -> str:

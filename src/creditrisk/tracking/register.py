@@ -18,7 +18,9 @@ import polars as pl
 from creditrisk import __version__
 from creditrisk.contract import Contract
 from creditrisk.errors import TrackingError
+from creditrisk.model.blended import families_of
 from creditrisk.model.bundle import Manifest, verify
+from creditrisk.model.family import load_model
 from creditrisk.model.golden import EXPECTED
 from creditrisk.params import Params
 from creditrisk.paths import Project
@@ -34,7 +36,9 @@ if TYPE_CHECKING:
 
 LOADER = "creditrisk.tracking.flavour"
 DIRECT = ("numpy", "polars", "pydantic", "pyyaml", "sqlglot", "msgspec", "pandas", "pyarrow")
-"""What the flavour needs beside MLflow and this package; LightGBM where the model is one."""
+"""What the flavour needs beside MLflow and this package, and beside ``LIBRARIES``."""
+LIBRARIES = {"lightgbm": ("lightgbm",), "xgboost": ("xgboost-cpu", "xgboost")}
+"""Packages that serve a family, by their names in different environments; others are served by this package."""
 EXAMPLE_FROM, EXAMPLE_ROWS = 3, 3
 """The first three golden rows are edge cases."""
 PARAMS_AT_ONCE, METRICS_AT_ONCE = 100, 1000
@@ -135,9 +139,9 @@ def needed_columns(contract: Contract) -> set[str]:
     return {raw for clean, raw in contract.raw_names.items() if clean in used}
 
 
-def requirements(family: str) -> list[str]:
-    """Pinned packages for an environment that serves the version; nothing is inferred, which takes MLflow 14 s."""
-    names = [*DIRECT, "mlflow", *(["lightgbm"] if family == "lightgbm" else [])]
+def requirements(*families: str) -> list[str]:
+    """Pinned packages for an environment that serves these families; nothing is inferred, which takes MLflow 14 s."""
+    names = [*DIRECT, "mlflow", *(name for family in families for name in LIBRARIES.get(family, ()))]
     return [f"creditrisk=={__version__}", *(f"{name}=={version(name)}" for name in names if _installed(name))]
 
 
@@ -264,7 +268,7 @@ def _log_model(client: MlflowClient, run_id: str, bundle: Path, manifest: Manife
                 mlflow_model=described,
                 signature=signature(contract),
                 input_example=example(bundle),
-                pip_requirements=requirements(manifest.family),
+                pip_requirements=requirements(*families_of(load_model(bundle / "model"))),
                 model_config={DIGEST: manifest.digest},
             )
             client.log_model_artifacts(logged.model_id, str(path))

@@ -24,7 +24,15 @@ def test_the_card_says_what_answers(client: httpx.Client, small_bundle: Path) ->
     assert directions["months"] is None
 
 
-@pytest.mark.parametrize(("family", "cost"), [("scorecard", "microseconds"), ("lightgbm", "milliseconds")])
+@pytest.mark.parametrize(
+    ("family", "cost"),
+    [
+        ("scorecard", "microseconds"),
+        ("blend", "microseconds"),
+        ("lightgbm", "milliseconds"),
+        ("xgboost", "milliseconds"),
+    ],
+)
 def test_the_card_says_what_reasons_cost(small_bundle_of: Callable[[str], Path], family: str, cost: str) -> None:
     model = Live.load(small_bundle_of(family), "m", "1")
     made = card(model, {"metrics": {"auc": 0.7}})

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from creditrisk.contract import Input
 from creditrisk.decision import LETTERS, Policy
+from creditrisk.model.blended import families_of
 from creditrisk.service import describe
 from creditrisk.service.keys import Caller
 from creditrisk.service.live import Live
@@ -18,8 +19,8 @@ from creditrisk.service.routes.common import answer, model_of, needs, service_of
 router = APIRouter(tags=["model"])
 EXACT = "Exact, from the model's own tables; they cost microseconds."
 LIBRARY = (
-    "Exact SHAP values of the library's own (LightGBM, pred_contrib); they cost milliseconds for each application, "
-    "many times the score itself. The families scorecard, ebm and catboost answer without that cost."
+    "Exact SHAP values of the library's own (LightGBM or XGBoost); they cost milliseconds for each application, "
+    "many times the score itself. The families scorecard, ebm and catboost, and their blends, answer without that cost."
 )
 
 
@@ -87,7 +88,7 @@ def card(model: Live, evidence: dict[str, Any]) -> Card:
         model.named.digest,
         manifest.portfolio,
         manifest.family,
-        LIBRARY if manifest.family in ("lightgbm", "xgboost") else EXACT,
+        LIBRARY if {"lightgbm", "xgboost"} & set(families_of(scorer.model)) else EXACT,
         DataCard(manifest.data_sha256, manifest.rows, manifest.bad_rate),
         _policy(scorer.policy),
         [_input(item) for item in scorer.contract.inputs],
