@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from lab import knowing, noise, plan
+from search.lab import knowing, noise, plan
 
-from creditrisk.search.choice import SIMPLEST_FIRST, Standing, choose, standings
 from creditrisk.params import FAMILIES
+from creditrisk.search.choice import SIMPLEST_FIRST, Standing, choose, standings
 
 
 def standing(family: str, auc: float, loss: float, loss_error: float) -> Standing:

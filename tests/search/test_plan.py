@@ -7,7 +7,7 @@ import datetime as dt
 import numpy as np
 import polars as pl
 import pytest
-from lab import SEARCH, plan, rows
+from search.lab import SEARCH, plan, rows
 
 from creditrisk.errors import DataError
 from creditrisk.search.plan import FIRST_SHARE, expanding_folds, make_plan

@@ -44,7 +44,7 @@ def test_a_wrong_space_is_named(space: str, says: str) -> None:
 
 
 def test_an_unknown_key_is_named() -> None:
-    with pytest.raises(ContractError, match="unknown key 'row'. Did you mean 'rows'"):
+    with pytest.raises(ContractError, match=r"unknown key 'row'\. Did you mean 'rows'"):
         Search.from_text("row: 1000\nspace:\n  ebm: {rounds: [20]}", "search.yaml")
 
 

@@ -153,7 +153,7 @@ class Session:
     def best(self) -> dict[str, FrozenTrial]:
         """The best complete trial of each family of this search."""
         found = best_by_family(self.study.get_trials(deepcopy=False))
-        return {family: found[family] for family in (*self.searched, BLEND) if family in found}
+        return {family: found[family] for family in self.families if family in found}
 
     def margins(self, trial: FrozenTrial) -> Margins:
         """A trial's out-of-fold margins."""
@@ -183,7 +183,7 @@ class Session:
         members = [family for family in self.params.blend.members if family in best]
         if len(members) < len(self.params.blend.members):
             return
-        setting = {family: best[family].number for family in members}
+        setting: dict[str, Any] = {family: best[family].number for family in members}
         blends = [t for t in self.study.get_trials(deepcopy=False) if t.params.get(FAMILY) == BLEND]
         if any(trial.user_attrs["setting"] == setting for trial in blends):
             return
@@ -192,7 +192,7 @@ class Session:
         weights = {f"weight of {family}": weight for family, weight in zip(members, blended.weights, strict=True)}
         with self.journal.trial(f"{BLEND} {len(blends)}", {FAMILY: BLEND, **setting, **weights}) as run:
             self.journal.record(run, blended.outcome)
-        section = BlendParams(members=tuple(members), weights=blended.weights, intercept=blended.intercept)  # type: ignore[arg-type]
+        section = BlendParams(members=tuple(members), weights=blended.weights, intercept=blended.intercept)
         attributes = _attributes(run, blended.outcome, setting, section.model_dump(mode="json"))
         self.study.add_trial(
             create_trial(
