@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from pathlib import Path
+from typing import Any
 
 import yaml
 from support import SMALL_CONTRACT, small_table
@@ -25,16 +26,36 @@ def test_a_contract_that_protects_nothing_is_evaluated(tmp_path: Path) -> None:
     contract["columns"]["age"]["role"] = "ignore"
     contract["columns"]["loan"]["role"] = "ignore"
     contract["id"] = None
-    for folder in ("1.data/portfolios", "4.dvc_pipeline"):
-        (tmp_path / folder).mkdir(parents=True)
-    (tmp_path / "1.data" / "portfolios" / "small.yaml").write_text(yaml.safe_dump(contract, sort_keys=False))
-    small_table(1_500).write_csv(tmp_path / "small.csv")
-    settings = {"model": {"family": "scorecard"}, "evaluation": {"bootstrap": 50}}
-    stage = Stage(Project(tmp_path), Params(portfolio="small", table="../small.csv", **settings))
-    for work in (get_data, prep_clean_data, fe, split_data, train_model, evaluate_model):
-        work(stage)
+    stage = evaluated(tmp_path, contract, {"family": "scorecard"})
     metrics = json.loads((stage.artifacts / "metrics.json").read_text())
     assert metrics["adverse_impact"] is None
     assert metrics["auc"]["value"] > 0.6
     report = (stage.artifacts / "report.html").read_text()
     assert "Adverse impact" not in report
+
+
+def test_the_report_of_a_blend_says_its_weights_and_what_was_settled_for_each_member(tmp_path: Path) -> None:
+    blend = {"members": ["scorecard", "lightgbm"]}
+    lightgbm = {"rounds": 20, "leaves": 4}
+    stage = evaluated(tmp_path, SMALL_CONTRACT, {"family": "blend", "blend": blend, "lightgbm": lightgbm})
+    report = (stage.artifacts / "report.html").read_text()
+    for setting in ("weights.scorecard", "weights.lightgbm", "intercept", "members.lightgbm.leaves"):
+        assert setting in report
+    assert "catboost.depth" not in report
+    files = json.loads((stage.artifacts / "bundle" / "manifest.json").read_text())["files"]
+    assert {"model/model.json", "model/scorecard/arrays.npz", "model/lightgbm/model.txt"} <= set(files)
+
+
+def evaluated(root: Path, contract: dict[str, Any], model: dict[str, Any]) -> Stage:
+    """The small lender in a folder of its own after six stages."""
+    for folder in ("1.data/portfolios", "4.dvc_pipeline"):
+        (root / folder).mkdir(parents=True)
+    (root / "1.data" / "portfolios" / "small.yaml").write_text(yaml.safe_dump(contract, sort_keys=False))
+    small_table(1_500).write_csv(root / "small.csv")
+    params = Params.model_validate(
+        {"portfolio": "small", "table": "../small.csv", "model": model, "evaluation": {"bootstrap": 50}}
+    )
+    stage = Stage(Project(root), params)
+    for work in (get_data, prep_clean_data, fe, split_data, train_model, evaluate_model):
+        work(stage)
+    return stage
