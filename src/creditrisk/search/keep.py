@@ -10,6 +10,7 @@ from typing import Any
 from creditrisk.errors import ContractError
 from creditrisk.params import Params
 
+KEPT = "kept from "
 WIDTH = 4096
 """No line is broken anew."""
 
@@ -33,6 +34,7 @@ def keep(path: Path, family: str, sections: Mapping[str, Mapping[str, Any]], rem
     Params.from_text(text, str(path))
     yaml = YAML()
     yaml.width, yaml.preserve_quotes = WIDTH, True
+    yaml.representer.add_representer(type(None), _null)
     yaml.indent(mapping=2, sequence=4, offset=2)
     document = yaml.load(text)
     model = document.setdefault("model", CommentedMap())
@@ -41,7 +43,7 @@ def keep(path: Path, family: str, sections: Mapping[str, Mapping[str, Any]], rem
         for key, value in values.items():
             section[key] = _flow(value)
     model["family"] = family
-    model.yaml_add_eol_comment(remark, "family")
+    _remark(model, remark)
     out = io.StringIO()
     yaml.dump(document, out)
     changed = out.getvalue()
@@ -55,6 +57,22 @@ def keep(path: Path, family: str, sections: Mapping[str, Mapping[str, Any]], rem
     draft.write_text(changed, encoding="utf-8")
     draft.replace(path)
     return True
+
+
+def _remark(model: Any, remark: str) -> None:
+    """Put the remark beside the family, after what is said there for people, in place of an earlier one."""
+    token = (model.ca.items.get("family") or [None] * 4)[2]
+    said, _, rest = (token.value if token is not None else "").partition("\n")
+    own = said.lstrip("# ").partition(KEPT)[0].rstrip("; ")
+    text = f"{own}; {KEPT}{remark}" if own else f"{KEPT}{remark}"
+    model.yaml_add_eol_comment(text, "family", column=token.start_mark.column if token is not None else None)
+    if rest:  # comment lines that follow belong to the same token
+        model.ca.items["family"][2].value += f"\n{rest}"
+
+
+def _null(representer: Any, value: None) -> Any:
+    """ruamel.yaml would leave the place empty."""
+    return representer.represent_scalar("tag:yaml.org,2002:null", "null")
 
 
 def _flow(value: Any) -> Any:

@@ -98,7 +98,8 @@ def quality_and_cost(trials: Sequence[FrozenTrial]) -> Figure:
         own = [place for place, trial in enumerate(trials) if trial.params[FAMILY] == family]
         axes.plot(seconds[own], values[own], "o", color=COLOURS[family], label=family, markersize=5, alpha=0.85)
     axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    for kind in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+        kind(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "125" else "")
     axes.set_title("What quality costs", loc="left", fontsize=11, color=INK)
     axes.legend(frameon=False, fontsize=8.5, ncols=2)
     return figure

@@ -1,0 +1,200 @@
+"""``main.py experiment`` and ``store-best`` as a user types them."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from search.lab import SPACE
+from support import ROOT, Checkout, copy_project
+
+from creditrisk.cli import main
+from creditrisk.commands.experiment import chosen_families
+from creditrisk.errors import DataError, ModelError
+from creditrisk.search.space import Search
+
+SEARCH = Search.from_yaml(ROOT / "3.experiments" / "search.yaml")
+
+
+def test_families_where_none_are_named_are_those_of_the_file_and_their_blend() -> None:
+    assert chosen_families(None, SEARCH) == (*SEARCH.space, "blend")
+    assert chosen_families(" ebm, catboost,ebm", SEARCH) == ("ebm", "catboost")
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("lightgmb", r"unknown family 'lightgmb'\. Did you mean 'lightgbm'\?"),
+        ("", "found none, expected some of"),
+        ("blend", "a blend is made of other families' trials"),
+    ],
+)
+def test_a_wrong_family_is_named(given: str, says: str) -> None:
+    with pytest.raises(DataError, match=says):
+        chosen_families(given, SEARCH)
+
+
+def test_a_family_without_a_space_is_named() -> None:
+    few = SEARCH.model_copy(update={"space": {"ebm": SEARCH.space["ebm"]}})
+    with pytest.raises(DataError, match="scorecard has no search space; give it one under space"):
+        chosen_families("scorecard", few)
+
+
+def test_a_family_whose_package_is_absent_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "xgboost" else find(name))
+    with pytest.raises(ModelError, match="package xgboost is not installed; type uv sync --extra xgboost"):
+        chosen_families("ebm,xgboost", SEARCH)
+    with pytest.raises(ModelError, match="leave the family out"):
+        chosen_families(None, SEARCH)
+
+
+@pytest.mark.parametrize("wrong", [["--trials", "0"], ["--minutes", "soon"], ["--jobs", "-1"]])
+def test_a_wrong_number_is_named(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["experiment", *wrong])
+    assert f"{wrong[1]!r}, expected a number above 0" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Checkout, dict[str, Any]]:
+    """A checkout after two processes searched six trials."""
+    checkout = copy_project(tmp_path_factory.mktemp("searched"))
+    narrow(checkout.root)
+    done = checkout.main("experiment", "--trials", "6", "--jobs", "2", "--json")
+    assert done.returncode == 0, done.stderr
+    return checkout, json.loads(done.stdout)
+
+
+def narrow(root: Path) -> None:
+    """A space in which each fit takes a fraction of a second."""
+    text = yaml.safe_dump({"rows": 800, "small_folds": 2, "small_repeats": 1, "space": SPACE})
+    (root / "3.experiments" / "search.yaml").write_text(text)
+
+
+@pytest.mark.slow
+def test_the_result_ranks_families_and_names_the_choice(searched: tuple[Checkout, dict[str, Any]]) -> None:
+    checkout, result = searched
+    families = {one["family"]: one for one in result["families"]}
+    assert set(families) == {"scorecard", "ebm", "catboost", "blend"}
+    assert result["chosen"] in families
+    assert families[result["chosen"]]["within"]
+    assert not (checkout.root / "1.data" / "tables" / "small" / "bundle").exists()
+
+
+@pytest.mark.slow
+def test_the_choice_is_stored_and_the_pipeline_retrains_only_what_changed(
+    searched: tuple[Checkout, dict[str, Any]],
+) -> None:
+    checkout, result = searched
+    assert checkout.main("run").returncode == 0
+    before = (checkout.pipeline / "params.yaml").read_text()
+    done = checkout.run(sys.executable, "3.experiments/store_best.py", "--json", "--best")
+    assert done.returncode == 0, done.stderr
+    kept = json.loads(done.stdout)
+    params = yaml.safe_load((checkout.pipeline / "params.yaml").read_text())
+    assert params["model"]["family"] == kept["family"]
+    for family, values in kept["parameters"].items():
+        assert {name: params["model"][family][name] for name in values} == values
+    assert kept["run"] in (checkout.pipeline / "params.yaml").read_text() != before
+    shown = checkout.run(sys.executable, "-m", "dvc", "status", folder="4.dvc_pipeline").stdout
+    assert "train_model" in shown
+    assert "split_data" not in shown
+    ran = checkout.main("run")
+    assert ran.returncode == 0, ran.stderr
+    assert "split_data       unchanged" in ran.stdout
+    training = json.loads((checkout.artifacts / "training.json").read_text())
+    assert training["family"] == kept["family"]
+    again = checkout.main("store-best", "--best", "--json")
+    assert json.loads(again.stdout)["changed"] is False
+
+
+@pytest.mark.slow
+def test_a_killed_search_resumes_with_what_was_finished(tmp_path: Path) -> None:
+    checkout = copy_project(tmp_path)
+    narrow(checkout.root)
+    environment = {k: v for k, v in os.environ.items() if k not in ("MLFLOW_TRACKING_URI", "CREDITRISK_ROOT")}
+    path = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    command = [sys.executable, "main.py", "experiment", "--minutes", "5", "--families", "scorecard,catboost"]
+    process = subprocess.Popen(
+        command, cwd=checkout.root, env=environment | path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    try:
+        wait_for_trials(checkout.root / "3.experiments" / "studies.db", 3)
+        process.send_signal(signal.SIGKILL)
+    finally:
+        process.kill()
+        process.wait()
+    done = checkout.main("experiment", "--trials", "1", "--families", "scorecard,catboost", "--json")
+    assert done.returncode == 0, done.stderr
+    import optuna
+
+    storage = f"sqlite:///{checkout.root / '3.experiments' / 'studies.db'}"
+    (name,) = optuna.get_all_study_names(storage)
+    trials = optuna.load_study(study_name=name, storage=storage).get_trials()
+    assert sum("summary" in trial.user_attrs for trial in trials) >= 4
+
+
+@pytest.mark.slow
+def test_an_interrupted_search_shows_what_it_found(tmp_path: Path) -> None:
+    checkout = copy_project(tmp_path)
+    narrow(checkout.root)
+    path = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    command = [sys.executable, "main.py", "experiment", "--minutes", "5", "--jobs", "2"]
+    process = subprocess.Popen(
+        command, cwd=checkout.root, env=os.environ | path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    wait_for_trials(checkout.root / "3.experiments" / "studies.db", 3)
+    process.send_signal(signal.SIGTERM)
+    _, error = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "stopped; what was finished is kept" in error
+    assert "Traceback" not in error
+    stored = checkout.main("store-best", "--json")
+    assert stored.returncode == 0, stored.stderr
+
+
+def wait_for_trials(path: Path, count: int) -> None:
+    """Until so many trials of the file have ended."""
+    import sqlite3
+    from contextlib import closing
+
+    end = time.monotonic() + 180
+    while time.monotonic() < end:
+        if path.is_file():
+            try:
+                with closing(sqlite3.connect(path)) as connection:
+                    found = connection.execute("SELECT count(*) FROM trials WHERE state = 'COMPLETE'").fetchone()[0]
+            except sqlite3.OperationalError:  # it is just being made
+                found = 0
+            if found >= count:
+                return
+        time.sleep(0.2)
+    raise AssertionError(f"{count} trials did not end")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["store-best"], "the pipeline has not split this portfolio yet"),
+        (["experiment", "--families", "emb"], "Did you mean 'ebm'"),
+        (["experiment", "--trials", "1", "--study-storage", "postgresql://x:secret@127.0.0.1:1/none"], "no answer"),
+    ],
+)
+def test_wrong_input_gets_a_sentence(tmp_path: Path, arguments: list[str], says: str) -> None:
+    checkout = copy_project(tmp_path)
+    done = checkout.main(*arguments)
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "secret" not in done.stderr
