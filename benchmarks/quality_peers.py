@@ -12,6 +12,7 @@ import json
 import os
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -30,6 +31,7 @@ from creditrisk.model.calibration import fit_calibrator
 from creditrisk.model.family import Model, fit_family
 from creditrisk.model.reference import make_reference
 from creditrisk.model.scorer import Scorer
+from creditrisk.model.threads import VARIABLE
 from creditrisk.params import FAMILIES, ModelParams, Params
 from creditrisk.paths import Project
 from creditrisk.search.kept import sections
@@ -66,7 +68,7 @@ def measure(project: Project, portfolio: str, seconds: float, peers: Sequence[st
         _once(folder / "plain LightGBM", lambda out: _plain(folder, out, plain_lightgbm, PLAIN_SHARE * seconds))
     for variant in variants:
         if not (folder / variant / "complete").exists():
-            _ours(project, portfolio, variant, folder / variant, seconds)
+            search(project, portfolio, variant, seconds)
             (folder / variant / "complete").touch()
 
 
@@ -132,26 +134,45 @@ def _plain(folder: Path, out: Path, fit: Callable[..., Any], seconds: float) -> 
     _write(out, pd, facts | {"bytes": size})
 
 
-def _ours(project: Project, portfolio: str, variant: str, folder: Path, seconds: float) -> None:
-    """One experiment, then the best of each family fitted to all training rows and calibrated out-of-fold."""
+def search(project: Project, portfolio: str, variant: str, seconds: float, *, alone: bool = False) -> None:
+    """One experiment of two processes with one thread each, then the best of each family fitted to all training rows.
+
+    Args:
+        project: the checkout.
+        portfolio: which table.
+        variant: which contract.
+        seconds: wall time of the experiment and of the fits that matter.
+        alone: only take part in the search that another process began.
+    """
+    folder = RESULTS / portfolio / variant
+    os.environ[VARIABLE] = "1"
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
     rows = load(project, portfolio, variant)
     train, test = one_split(rows)
     data = rows.data.take(train)
-    search = Search.from_yaml(project.experiments / "search.yaml")
+    space = Search.from_yaml(project.experiments / "search.yaml")
     dates = rows.dates[train] if rows.dates is not None else None
     params = Params.model_validate({"portfolio": portfolio})
     scratch = Project(folder / "scratch")
-    plan = make_plan(data, search, params.seed, dates)
+    plan = make_plan(data, space, params.seed, dates)
     minutes = SEARCH_SHARE * seconds / 60
-    began = time.perf_counter()
-    os.environ.pop("MLFLOW_TRACKING_URI", None)
-    with open_session(scratch, params, plan, search, FAMILIES, minutes=minutes) as session:
-        session.run(lambda spent, note: print(f"{portfolio} {variant}: {note}", flush=True))
-        session.blend()
-        session.renew_page()
-        searched = time.perf_counter() - began
+    began, spent = time.perf_counter(), folder / "searched.json"
+    with open_session(scratch, params, plan, space, FAMILIES, minutes=minutes) as session:
+        if alone:
+            session.run(lambda seconds, note: None)
+            return
+        if not spent.exists():
+            command = [sys.executable, __file__, portfolio, variant, str(seconds)]
+            with subprocess.Popen(command) as other:
+                session.run(lambda seconds, note: print(f"{portfolio} {variant}: {note}", flush=True))
+                other.wait()
+            session.blend()
+            session.renew_page()
+            spent.write_text(json.dumps(time.perf_counter() - began))
+        searched = float(json.loads(spent.read_text()))
+        os.environ[VARIABLE] = "2"
         for family in FAMILIES:
-            if family in session.best():
+            if family in session.best() and not (folder / family / "facts.json").exists():
                 _finish(session, family, rows, train, test, folder, searched)
 
 
@@ -160,7 +181,7 @@ def _finish(session: Session, family: str, rows: Rows, train: Any, test: Any, fo
 
     best = session.best()
     trial, plan = best[family], session.plan
-    kept = sections(trial, best, plan)
+    kept = sections(trial, session.study.get_trials(deepcopy=False), plan)
     params = ModelParams.model_validate(session.params.model_dump() | {"family": family} | kept)
     data = rows.data.take(train)
     began = time.perf_counter()
@@ -214,3 +235,7 @@ def _pd(path: Path) -> Floats:
 def _write(out: Path, pd: Floats, facts: dict[str, Any]) -> None:
     pl.DataFrame({"pd": pd}).write_parquet(out / "pd.parquet")
     (out / "facts.json").write_text(json.dumps(facts, indent=1, default=str))
+
+
+if __name__ == "__main__":  # the second process of a search
+    search(Project.find(), sys.argv[1], sys.argv[2], float(sys.argv[3]), alone=True)

@@ -27,11 +27,11 @@ def trial(family: str, number: int, setting: dict[str, Any], section: dict[str, 
 def test_rounds_grow_with_the_rows_for_trees_alone() -> None:
     assert plan().growth > 1.5
     catboost = trial("catboost", 1, {}, {"rounds": 300, "depth": 5, "learning_rate": 0.0312345678})
-    kept = sections(catboost, {"catboost": catboost}, plan())
+    kept = sections(catboost, [catboost], plan())
     assert kept == {"catboost": {"rounds": grown(300, plan().growth), "depth": 5, "learning_rate": 0.03123}}
     assert kept["catboost"]["rounds"] > 300
     ebm = trial("ebm", 2, {}, {"rounds": 300, "one_hot_up_to": None})
-    assert sections(ebm, {"ebm": ebm}, plan()) == {"ebm": {"rounds": 300, "one_hot_up_to": None}}
+    assert sections(ebm, [ebm], plan()) == {"ebm": {"rounds": 300, "one_hot_up_to": None}}
 
 
 def test_a_blend_brings_its_members_along() -> None:
@@ -39,9 +39,10 @@ def test_a_blend_brings_its_members_along() -> None:
     catboost = trial("catboost", 5, {}, {"rounds": 300})
     section = {"members": ["ebm", "catboost"], "weights": [0.4123456, 0.6], "intercept": 0.01}
     blend = trial("blend", 6, {"ebm": 2, "catboost": 5}, section)
-    best = {"ebm": ebm, "catboost": catboost, "blend": blend}
-    kept = sections(blend, best, plan())
+    later = trial("ebm", 7, {}, {"rounds": 999})  # better than the member, but the blend was made before
+    kept = sections(blend, [ebm, catboost, blend, later], plan())
     assert list(kept) == ["ebm", "catboost", "blend"]
+    assert kept["ebm"] == {"rounds": 300}
     assert kept["blend"] == {"members": ["ebm", "catboost"], "weights": [0.4123, 0.6], "intercept": 0.01}
 
 

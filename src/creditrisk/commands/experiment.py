@@ -22,6 +22,7 @@ from creditrisk.commands.portfolio import use
 from creditrisk.commands.run import reproduce
 from creditrisk.contract import APPLICATION_DATE, GROUP
 from creditrisk.errors import DataError, ModelError, nearest
+from creditrisk.model.threads import VARIABLE
 from creditrisk.params import FAMILIES, Params
 from creditrisk.progress import bar
 
@@ -84,9 +85,8 @@ def command_store_best(context: Context, arguments: Namespace) -> None:
                 f"study {session.study.study_name!r}: no trial has run in full yet. Run main.py experiment first."
             )
         standing, why = choose(found, best=arguments.best)
-        best = session.best()
-        trial = best[standing.family]
-        kept = sections(trial, best, session.plan)
+        trial = session.best()[standing.family]
+        kept = sections(trial, session.study.get_trials(deepcopy=False), session.plan)
         text = remark(trial, standing, len(session.plan.folds))
     changed = keep(context.project.params, standing.family, kept, text)
     result = {
@@ -212,6 +212,8 @@ def _workers(context: Context, arguments: Namespace, session: Session) -> Iterat
     options += ["--study", session.study.study_name, "--families", ",".join(session.families)]
     options += ["--study-storage", arguments.study_storage] if arguments.study_storage else []
     command = [sys.executable, "-m", "creditrisk", "experiment", "--worker", *options]
+    if jobs > 1:  # one fit for each core: threads of several fits would wait for each other
+        os.environ.setdefault(VARIABLE, str(max(1, (os.cpu_count() or 1) // jobs)))
     environment = os.environ | {"CREDITRISK_ROOT": str(context.project.root)}
     others = [subprocess.Popen(command, cwd=context.project.root, env=environment) for _ in range(jobs - 1)]
     try:

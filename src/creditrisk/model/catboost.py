@@ -22,9 +22,9 @@ from creditrisk.model.catboost_export import read_export
 from creditrisk.model.categories import Vocabulary
 from creditrisk.model.family import Fitted, TrainingData
 from creditrisk.model.oblivious import ObliviousModel
+from creditrisk.model.threads import threads
 from creditrisk.params import CatboostParams, ModelParams
 
-THREADS = 2
 PATIENCE = 40
 """Rounds without a better log loss after which early stopping ends, at the least."""
 SMALL, MEDIUM = 3_000, 60_000
@@ -126,7 +126,7 @@ def _options(data: TrainingData, params: ModelParams, chosen: CatboostParams, se
         "one_hot_max_size": params.encoding.one_hot_up_to,
         "rsm": INPUT_SHARE_SMALL if data.table.height <= SMALL else 1.0,
         "random_seed": seed,
-        "thread_count": THREADS,
+        "thread_count": threads(),
         "allow_writing_files": False,
         "logging_level": "Silent",
     }
@@ -178,7 +178,7 @@ def _check_against(
 ) -> None:
     """What is served must be what was fitted: another release of CatBoost may count or hash otherwise."""
     part = data.take(np.arange(min(CHECKED_ROWS, data.table.height)))
-    theirs = library.predict(_frame(part, vocabularies), prediction_type="RawFormulaVal", thread_count=THREADS)
+    theirs = library.predict(_frame(part, vocabularies), prediction_type="RawFormulaVal", thread_count=threads())
     difference = float(np.abs(theirs - model.margin(part.table)).max())
     if difference != 0.0:
         raise ModelError(

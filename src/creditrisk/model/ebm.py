@@ -6,7 +6,6 @@ down from interpret's defaults (bags, rounds, learning rate) to take seconds.
 
 from __future__ import annotations
 
-import os
 import warnings
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +18,7 @@ from creditrisk.model.additive import EbmModel
 from creditrisk.model.encoding import EncodedColumn, Encoding, fit_encoding
 from creditrisk.model.family import Fitted, TrainingData
 from creditrisk.model.terms import Bins, Floats, Indexes, Pair, Terms
+from creditrisk.model.threads import threads
 from creditrisk.params import EbmParams, ModelParams
 
 ROUNDING = 1e-9
@@ -77,7 +77,7 @@ def train(data: TrainingData, encoding: Encoding, settings: EbmParams, seed: int
         interaction_smoothing_rounds=20,
         early_stopping_rounds=50,
         monotone_constraints=[column.monotone for column in columns],
-        n_jobs=min(settings.bags, os.cpu_count() or 1),
+        n_jobs=min(settings.bags, threads()),
         random_state=seed,
     )
     matrix = as_interpret(encoding.training_matrix, columns)

@@ -20,13 +20,13 @@ from creditrisk.contract import Input
 from creditrisk.errors import ModelError
 from creditrisk.model.encoding import Encoding, fit_encoding
 from creditrisk.model.family import MODEL_FILE, Fitted, RowFunction, TrainingData, Value, read_json
+from creditrisk.model.threads import threads
 from creditrisk.params import LightgbmParams, ModelParams
 
 if TYPE_CHECKING:
     import lightgbm
 
 TREES_FILE = "model.txt"
-THREADS = 2
 PATIENCE = 50
 """Rounds without a better log loss after which early stopping ends."""
 SMALL = 3_000
@@ -168,14 +168,14 @@ class LightgbmModel:
     def _raw(self, matrix: Floats) -> Floats:
         if not matrix.shape[0]:
             return np.zeros(0)
-        threads = 1 if matrix.shape[0] == 1 else THREADS
-        return np.asarray(self.booster.predict(matrix, raw_score=True, num_threads=threads), dtype=np.float64)
+        count = 1 if matrix.shape[0] == 1 else threads()
+        return np.asarray(self.booster.predict(matrix, raw_score=True, num_threads=count), dtype=np.float64)
 
     def _shap(self, matrix: Floats) -> Floats:
         if not matrix.shape[0]:
             return np.zeros((0, matrix.shape[1] + 1))
-        threads = 1 if matrix.shape[0] == 1 else THREADS
-        return np.asarray(self.booster.predict(matrix, pred_contrib=True, num_threads=threads), dtype=np.float64)
+        count = 1 if matrix.shape[0] == 1 else threads()
+        return np.asarray(self.booster.predict(matrix, pred_contrib=True, num_threads=count), dtype=np.float64)
 
 
 def _options(settings: LightgbmParams, encoding: Encoding, seed: int) -> dict[str, Any]:
@@ -193,7 +193,7 @@ def _options(settings: LightgbmParams, encoding: Encoding, seed: int) -> dict[st
         "seed": seed,
         "deterministic": True,
         "force_row_wise": True,
-        "num_threads": THREADS,
+        "num_threads": threads(),
         "verbosity": -1,
     }
     directions = [column.monotone for column in encoding.columns]

@@ -29,13 +29,14 @@ from creditrisk.contract import Input
 from creditrisk.errors import ModelError
 from creditrisk.model.encoding import Encoding, fit_encoding
 from creditrisk.model.family import MODEL_FILE, Fitted, RowFunction, TrainingData, Value, read_json
+from creditrisk.model.threads import threads
 from creditrisk.params import ModelParams, XgboostParams
 
 if TYPE_CHECKING:
     import xgboost
 
 TREES_FILE = "model.ubj"
-THREADS, ALONE = 2, 50_000
+ALONE = 50_000
 """Threads, and the rows up to which there is one: they wait for each other busily, and where the cores have other
 work a round of few rows takes twenty times as long with two."""
 PATIENCE = 50
@@ -114,7 +115,7 @@ class XgboostModel:
         self.inputs, self.encoding, self.trees = inputs, encoding, trees
         self._library = _library()
         # Threads belong to a booster; one row is done before a second thread has begun.
-        self.booster, self._single = self._read(THREADS), self._read(1)
+        self.booster, self._single = self._read(threads()), self._read(1)
         if self.booster.num_features() != len(encoding.columns):
             raise ModelError("the trees and the encoding of inputs do not belong together. Train again.")
         # The library's expected value: each tree averaged by the training rows in its leaves.
@@ -197,7 +198,7 @@ class XgboostModel:
         return self.encoding.matrix(table)
 
     def _rows(self, matrix: Floats) -> xgboost.DMatrix:
-        return _rows(self._library, matrix, 1 if matrix.shape[0] == 1 else THREADS)
+        return _rows(self._library, matrix, 1 if matrix.shape[0] == 1 else threads())
 
     def _raw(self, rows: xgboost.DMatrix) -> Floats:
         if not rows.num_row():
@@ -265,7 +266,7 @@ def _node_weights(left: list[int], right: list[int], reached: NDArray[np.int64],
 
 
 def _threads(rows: int) -> int:
-    return 1 if rows <= ALONE else THREADS
+    return 1 if rows <= ALONE else threads()
 
 
 def _digest(trees: bytes) -> str:

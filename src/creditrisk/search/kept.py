@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 from optuna.trial import FrozenTrial
@@ -17,13 +17,13 @@ TREES = ("catboost", "lightgbm", "xgboost")
 DIGITS = 4
 
 
-def sections(trial: FrozenTrial, best: Mapping[str, FrozenTrial], plan: Plan) -> dict[str, dict[str, Any]]:
-    """Parameters by family: of the trial, and for a blend those of its members beside its own."""
+def sections(trial: FrozenTrial, trials: Sequence[FrozenTrial], plan: Plan) -> dict[str, dict[str, Any]]:
+    """Parameters by family: of the trial, and for a blend those of its members, among ``trials``, beside its own."""
     family = str(trial.params[FAMILY])
     own = dict(trial.user_attrs["section"])
     if family != "blend":
         return {family: _scaled(family, own, plan)}
-    numbers = {trial.number: trial for trial in best.values()}
+    numbers = {one.number: one for one in trials}
     members = {member: numbers[number] for member, number in trial.user_attrs["setting"].items()}
     kept = {member: _scaled(member, dict(one.user_attrs["section"]), plan) for member, one in members.items()}
     return kept | {"blend": _rounded(own)}

@@ -282,12 +282,10 @@ class Session:
         first = bool(trial.user_attrs.get("first"))
 
         def stop(margins: Margins) -> str:
-            # The first settings are what a short search must not be worse than, so they always run in full.
-            if first:
-                return ""
             if behind(margins):
                 return f"clearly behind the best {family} after {len(margins)} of {len(self.plan.folds)} folds"
-            return OUT_OF_TIME if self.clock() > self.deadline else ""
+            # The first settings are what a short search must not be worse than, so time does not cut them short.
+            return OUT_OF_TIME if self.clock() > self.deadline and not first else ""
 
         return stop
 
