@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,9 @@ def execute(path: Path, portfolio: str) -> Any:
     )
     client.execute(env=os.environ | {"CREDITRISK_PORTFOLIO": portfolio})
     notebook.metadata[MARK] = {"portfolio": portfolio, "code": code_digest(notebook)}
+    for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
+        if "text/plain" in output.get("data", {}):  # an address in memory is another one each time
+            output["data"]["text/plain"] = re.sub(r" at 0x[0-9a-f]+", "", output["data"]["text/plain"])
     # The kernel's own version would change the file with each machine.
     notebook.metadata["language_info"] = {"name": "python"}
     return notebook
