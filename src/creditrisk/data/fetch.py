@@ -49,7 +49,7 @@ def fetch(source: Source, cache: Path, base: Path) -> Path:
     """
     if source.url is None:
         raise SourceError("The source is a simulation; there is no file to fetch.")
-    mirrored = _from_mirror(source, cache, base)
+    mirrored = from_mirror(source, cache, base)
     if mirrored is not None:
         return mirrored
     local = local_path(source.url, base)
@@ -187,7 +187,12 @@ def _file_name(url: str) -> str:
     return re.sub(r"[^\w.\-]", "_", last).lstrip(".")[:100] or "table"
 
 
-def _from_mirror(source: Source, cache: Path, base: Path) -> Path | None:
+def from_mirror(source: Source, cache: Path, base: Path) -> Path | None:
+    """The source's file from the mirror; None where no mirror is named or it does not hold the file.
+
+    Raises:
+        SourceError: the mirror is a folder that is not there.
+    """
     mirror = os.environ.get(MIRROR)
     if not mirror or source.sha256 is None or source.url is None:
         return None
