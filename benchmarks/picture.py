@@ -1,11 +1,14 @@
-"""The readme's picture, from what the last run of the simulated portfolio left behind.
+"""The readme's pictures, from what the last run and the last search of the simulated portfolio left behind.
 
 uv run main.py run --portfolio simulated && uv run python benchmarks/picture.py
+uv run main.py experiment --portfolio simulated && uv run python benchmarks/picture.py --search
 """
 
 from __future__ import annotations
 
 import json
+import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,9 @@ from matplotlib.figure import Figure
 from creditrisk.model.scorer import Answer, Scorer
 from creditrisk.paths import Project
 
-OUT = Path(__file__).resolve().parents[1] / "docs" / "result.png"
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+OUT, SEARCH = DOCS / "result.png", DOCS / "search.png"
+PANELS = ("families.png", "history.png", "importance.png", "quality_and_cost.png")
 BLUE, RED, GREY = "#1f5fa8", "#c2452d", "#8a94a0"
 
 
@@ -40,6 +45,28 @@ def main() -> None:
     OUT.parent.mkdir(exist_ok=True)
     figure.savefig(OUT, dpi=110)
     print(OUT.name)
+
+
+def search() -> None:
+    """Put the pictures of the last search of the simulated portfolio side by side."""
+    from matplotlib.image import imread
+
+    from creditrisk.params import Params
+    from creditrisk.search.journal import STUDY
+    from creditrisk.tracking.experiments import experiment_id
+    from creditrisk.tracking.store import connected
+
+    project = Project.find()
+    figure = Figure(figsize=(12, 8.4), layout="constrained")
+    FigureCanvasAgg(figure)
+    with connected(project) as client, tempfile.TemporaryDirectory() as folder:
+        wanted = f"tags.`{STUDY}` LIKE 'simulated-%'"
+        (run,) = client.search_runs([experiment_id(client, project, Params())], wanted, max_results=1)
+        for axes, name in zip(figure.subplots(2, 2).flat, PANELS, strict=True):
+            axes.imshow(imread(client.download_artifacts(run.info.run_id, name, folder)))
+            axes.axis("off")
+    figure.savefig(SEARCH, dpi=110)
+    print(SEARCH.name)
 
 
 def declined(scorer: Scorer, raw: pl.DataFrame) -> Answer:
@@ -92,4 +119,4 @@ def draw_reasons(axes: Any, answer: Answer) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    search() if "--search" in sys.argv else main()

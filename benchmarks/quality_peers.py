@@ -35,8 +35,9 @@ from creditrisk.model.threads import VARIABLE
 from creditrisk.params import FAMILIES, ModelParams, Params
 from creditrisk.paths import Project
 from creditrisk.search.kept import sections
+from creditrisk.search.opening import open_session
 from creditrisk.search.plan import make_plan
-from creditrisk.search.session import Session, open_session
+from creditrisk.search.session import Session
 from creditrisk.search.space import Search
 from creditrisk.search.trial import bytes_on_disk
 from creditrisk.validation.comparison import compare

@@ -12,7 +12,8 @@ from bank import MLFLOWS_OWN
 from search.lab import PARAMS, SEARCH, plan
 
 from creditrisk.paths import Project
-from creditrisk.search.session import Session, open_session
+from creditrisk.search.opening import open_session
+from creditrisk.search.session import Session
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

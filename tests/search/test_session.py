@@ -15,10 +15,12 @@ from creditrisk.model.family import fit_family
 from creditrisk.paths import Project
 from creditrisk.search import trial as trials
 from creditrisk.search.journal import STUDY
+from creditrisk.search.opening import open_session
 from creditrisk.search.plan import make_plan
-from creditrisk.search.session import Session, open_session
+from creditrisk.search.session import Session
 from creditrisk.search.space import Search
-from creditrisk.search.study import FAMILY, open_study, storage_url
+from creditrisk.search.storage import storage_url
+from creditrisk.search.study import FAMILY, open_study
 
 Opened = Callable[..., Session]
 

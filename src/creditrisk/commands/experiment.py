@@ -175,7 +175,7 @@ def _session(
     make: bool = True,
 ) -> Iterator[Session]:
     """Take part in the study of the portfolio that params name, by the options of the command line."""
-    from creditrisk.search.session import open_session
+    from creditrisk.search.opening import open_session
 
     plan = make_plan(context, params, search)
     limits = {name: getattr(arguments, name, None) for name in ("minutes", "trials", "until")}

@@ -6,34 +6,25 @@ process that opens it by name and storage works on the same trials.
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import optuna
-import sqlalchemy.exc as sa
 from optuna.distributions import CategoricalDistribution
 from optuna.samplers import PartialFixedSampler, TPESampler
-from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from creditrisk.errors import TrackingError
 from creditrisk.params import FAMILIES
-from creditrisk.paths import Project
-from creditrisk.tracking.store import shown, sqlite_file
+from creditrisk.search.storage import open_storage, sentences
+from creditrisk.tracking.store import shown
 
 FAMILY = "family"
 CHOICES = CategoricalDistribution(FAMILIES)
 """The same in every trial whatever families are asked for: a study's choices may not change."""
-HEARTBEAT_SECONDS, GRACE_SECONDS = 20, 90
-"""A trial whose process has not been heard of for so long is taken for dead."""
 STARTUP_TRIALS = 5
 """Trials before the sampler learns from them."""
-ANSWER_SECONDS = 5
 
 
 @dataclass(frozen=True)
@@ -46,11 +37,6 @@ class Identity:
     def name(self) -> str:
         """The study's name where none is given."""
         return f"{self.portfolio}-{self.fingerprint[:8]}"
-
-
-def storage_url(project: Project, given: str | None) -> str:
-    """``--study-storage``, else the SQLite file beside the experiments."""
-    return given or f"sqlite:///{project.experiments / 'studies.db'}"
 
 
 def open_study(url: str, name: str, identity: Identity | None, seed: int = 0, *, make: bool = True) -> optuna.Study:
@@ -68,7 +54,7 @@ def open_study(url: str, name: str, identity: Identity | None, seed: int = 0, *,
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with sentences(url):
-        storage = _storage(url)
+        storage = open_storage(url)
         known = optuna.get_all_study_names(storage)
         if name not in known and not make:
             there = f" There are: {', '.join(sorted(known))}." if known else ""
@@ -128,38 +114,6 @@ def best_by_family(trials: list[FrozenTrial]) -> dict[str, FrozenTrial]:
     return found
 
 
-@contextlib.contextmanager
-def sentences(url: str) -> Iterator[None]:
-    """Turn what Optuna and its database driver raise into one sentence."""
-    try:
-        yield
-    except (optuna.exceptions.OptunaError, sa.SQLAlchemyError, ImportError) as error:
-        raise TrackingError(_sentence(url, error)) from error
-    except RuntimeError as error:  # Optuna's own, of a store that another version made
-        raise TrackingError(f"study storage {shown(url)}: {error}") from error
-
-
-def _storage(url: str) -> RDBStorage:
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    path = sqlite_file(url)
-    if path is not None:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise TrackingError(f"study storage {path}: its folder cannot be made ({error.strerror}).") from None
-        arguments: dict[str, Any] = {"connect_args": {"timeout": 60}}  # two processes write by turns
-    else:
-        url = re.sub(r"^postgres(?:ql)?://", "postgresql+psycopg://", url)
-        arguments = {"pool_pre_ping": True}
-        if url.startswith("postgresql"):
-            arguments["connect_args"] = {"connect_timeout": ANSWER_SECONDS}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return RDBStorage(
-            url, engine_kwargs=arguments, heartbeat_interval=HEARTBEAT_SECONDS, grace_period=GRACE_SECONDS
-        )
-
-
 def _check(study: optuna.Study, name: str, identity: Identity, url: str) -> None:
     known = study.user_attrs
     if "portfolio" not in known:
@@ -180,36 +134,3 @@ def _check(study: optuna.Study, name: str, identity: Identity, url: str) -> None
             f"{shown(url)}: the study {name!r} was begun on other rows, inputs or folds than there are now; its trials "
             "cannot be compared with new ones. Name another with --study, or leave --study out."
         )
-
-
-def _sentence(url: str, error: Exception) -> str:
-    where = f"study storage {shown(url)}"
-    if isinstance(error, ImportError):
-        return (
-            f"{where}: the package that talks to such a database is not installed ({error.name or error}); "
-            "type uv sync --extra postgres for PostgreSQL."
-        )
-    cause = error.__cause__ or error
-    text = " ".join(str(cause).split())
-    small = text.lower()
-    if "could not parse" in small or "can't load plugin" in small or isinstance(cause, sa.ArgumentError):
-        return f"{where}: not an address of a database. Expected postgresql://USER:PASSWORD@HOST:5432/NAME or sqlite:///FILE."
-    if any(
-        sign in small
-        for sign in (
-            "connection refused",
-            "timeout expired",
-            "could not translate",
-            "resolve",
-            "timed out",
-            "connection failed",
-        )
-    ):
-        return (
-            f"{where}: no answer. Is the server running and the address right? Without --study-storage a file is used."
-        )
-    if "readonly" in small or "read-only" in small or "unable to open" in small:
-        return f"{where}: it cannot be written to. Make the file and its folder writable, or name another storage."
-    if "not a database" in small or "malformed" in small:
-        return f"{where}: the file is not an SQLite database or is damaged. Restore it from a copy, or remove it."
-    return f"{where}: {text[:400]}"

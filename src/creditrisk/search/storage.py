@@ -1,0 +1,92 @@
+"""The database that studies are kept in: its address, its connection, and its errors as sentences."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import optuna
+import sqlalchemy.exc as sa
+from optuna.storages import RDBStorage
+
+from creditrisk.errors import TrackingError
+from creditrisk.paths import Project
+from creditrisk.tracking.store import ANSWER_SECONDS, shown, sqlite_file
+
+HEARTBEAT_SECONDS, GRACE_SECONDS = 20, 90
+"""A trial whose process has not been heard of for so long is taken for dead."""
+
+
+def storage_url(project: Project, given: str | None) -> str:
+    """``--study-storage``, else the SQLite file beside the experiments."""
+    return given or f"sqlite:///{project.experiments / 'studies.db'}"
+
+
+@contextlib.contextmanager
+def sentences(url: str) -> Iterator[None]:
+    """Turn what Optuna and its database driver raise into one sentence."""
+    try:
+        yield
+    except (optuna.exceptions.OptunaError, sa.SQLAlchemyError, ImportError) as error:
+        raise TrackingError(_sentence(url, error)) from error
+    except RuntimeError as error:  # Optuna's own, of a store that another version made
+        raise TrackingError(f"study storage {shown(url)}: {error}") from error
+
+
+def open_storage(url: str) -> RDBStorage:
+    """Connect to the database, whose tables are made where they are missing."""
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    path = sqlite_file(url)
+    if path is not None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise TrackingError(f"study storage {path}: its folder cannot be made ({error.strerror}).") from None
+        arguments: dict[str, Any] = {"connect_args": {"timeout": 60}}  # two processes write by turns
+    else:
+        url = re.sub(r"^postgres(?:ql)?://", "postgresql+psycopg://", url)
+        arguments = {"pool_pre_ping": True}
+        if url.startswith("postgresql"):
+            arguments["connect_args"] = {"connect_timeout": ANSWER_SECONDS}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return RDBStorage(
+            url, engine_kwargs=arguments, heartbeat_interval=HEARTBEAT_SECONDS, grace_period=GRACE_SECONDS
+        )
+
+
+def _sentence(url: str, error: Exception) -> str:
+    where = f"study storage {shown(url)}"
+    if isinstance(error, ImportError):
+        return (
+            f"{where}: the package that talks to such a database is not installed ({error.name or error}); "
+            "type uv sync --extra postgres for PostgreSQL."
+        )
+    cause = error.__cause__ or error
+    text = " ".join(str(cause).split())
+    small = text.lower()
+    if "could not parse" in small or "can't load plugin" in small or isinstance(cause, sa.ArgumentError):
+        return f"{where}: not an address of a database. Expected postgresql://USER:PASSWORD@HOST:5432/NAME or sqlite:///FILE."
+    if any(
+        sign in small
+        for sign in (
+            "connection refused",
+            "timeout expired",
+            "could not translate",
+            "resolve",
+            "timed out",
+            "connection failed",
+        )
+    ):
+        return (
+            f"{where}: no answer. Is the server running and the address right? Without --study-storage a file is used."
+        )
+    if "readonly" in small or "read-only" in small or "unable to open" in small:
+        return f"{where}: it cannot be written to. Make the file and its folder writable, or name another storage."
+    if "not a database" in small or "malformed" in small:
+        return f"{where}: the file is not an SQLite database or is damaged. Restore it from a copy, or remove it."
+    return f"{where}: {text[:400]}"
