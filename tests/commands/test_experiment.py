@@ -153,7 +153,7 @@ def test_an_interrupted_search_shows_what_it_found(tmp_path: Path) -> None:
     wait_for_trials(checkout.root / "3.experiments" / "studies.db", 3)
     process.send_signal(signal.SIGTERM)
     _, error = process.communicate(timeout=120)
-    assert process.returncode == 130
+    assert process.returncode == 130, error
     assert "stopped; what was finished is kept" in error
     assert "Traceback" not in error
     stored = checkout.main("store-best", "--json")

@@ -117,9 +117,9 @@ def test_a_blends_members_are_settled_as_if_alone() -> None:
 def test_a_blends_members_share_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[float] = []
 
-    def spy(data: TrainingData, folds: Any, entrants: Any, budget: float, clock: Any) -> Race:
+    def spy(data: TrainingData, folds: Any, entrants: Any, budget: float, clock: Any, draw: int) -> Race:
         seen.append(budget)
-        return Race(data, folds, entrants, budget, clock)
+        return Race(data, folds, entrants, budget, clock, draw)
 
     monkeypatch.setattr(selection, "Race", spy)
     blend = BlendParams(members=("lightgbm", "xgboost", "catboost"))

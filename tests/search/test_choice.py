@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from search.lab import knowing, noise, plan
@@ -43,10 +45,33 @@ def test_a_more_complex_family_near_the_best_is_never_taken() -> None:
 
 
 def test_standings_compare_on_the_same_rows() -> None:
-    found = standings({"catboost": knowing(0.9), "ebm": knowing(0.8), "scorecard": noise(3)}, plan().truths)
+    found = standings({"catboost": knowing(0.9), "ebm": knowing(0.8), "scorecard": noise(3)}, plan())
     assert [one.family for one in found] == ["scorecard", "ebm", "catboost"]
     scorecard, ebm, catboost = found
     assert catboost.loss == 0.0
     assert ebm.loss == pytest.approx(catboost.auc - ebm.auc, abs=1e-12)
     assert ebm.loss_error < np.hypot(ebm.error, catboost.error) / 2  # paired: their noise is the same
     assert not scorecard.within
+
+
+def test_folds_drawn_again_do_not_make_the_figures_surer() -> None:
+    """Judged three times over with the same margins, the rows say no more than once."""
+    once = standings({"catboost": knowing(0.9), "ebm": knowing(0.7, seed=4)}, plan())
+    thrice = replace(plan(), folds=plan().folds * 3)
+    again = standings({"catboost": knowing(0.9) * 3, "ebm": knowing(0.7, seed=4) * 3}, thrice)
+    for one, other in zip(once, again, strict=True):
+        assert other.auc == pytest.approx(one.auc)
+        assert other.error == pytest.approx(one.error)
+        assert other.loss_error == pytest.approx(one.loss_error)
+
+
+def test_weighted_rows_weigh_in_the_choice() -> None:
+    weight = np.where(np.arange(plan().data.y.size) % 2, 100.0, 1e-9)
+    weighted = replace(plan(), data=replace(plan().data, weight=weight))
+    inverted = [
+        np.where(np.asarray(w) > 1, 2 * y - 1, 1 - 2 * y) + found
+        for (y, w), found in zip(weighted.truths, noise(1), strict=True)
+    ]
+    (one,) = standings({"ebm": inverted}, weighted)
+    assert one.auc > 0.8
+    assert standings({"ebm": inverted}, plan())[0].auc < 0.6

@@ -95,3 +95,22 @@ def test_other_folds_are_of_the_same_draw() -> None:
         for other in twice.others(number):
             assert not set(judged) & set(twice.folds[other][1])
     assert twice.others(4) == [3, 5]
+
+
+def test_folds_by_time_learn_nothing_from_later_ones() -> None:
+    found = make_plan(rows(), SEARCH, 0, dates=days(rows().y.size))
+    assert [found.others(number) for number in range(len(found.folds))] == [[], [0]]
+
+
+def test_as_many_periods_as_folds_need_are_enough() -> None:
+    dates = pl.Series([dt.date(2020, month, 1) for month in range(1, 5) for _ in range(25)])
+    folds = expanding_folds(dates, 3)
+    assert [(train.size, judged.size) for train, judged in folds] == [(25, 25), (50, 25), (75, 25)]
+
+
+def test_customers_that_do_not_make_folds_are_said() -> None:
+    size = rows().y.size
+    with pytest.raises(DataError, match="2 different customers, 0 rows without one; 3 folds by customer need"):
+        make_plan(rows(), SEARCH, 0, groups=pl.Series([f"c{number % 2}" for number in range(size)]))
+    with pytest.raises(DataError, match="rows without one"):
+        make_plan(rows(), SEARCH, 0, groups=pl.Series([None, *[f"c{number}" for number in range(size - 1)]]))

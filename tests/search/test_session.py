@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,14 +14,14 @@ from search.lab import PARAMS, SEARCH, plan, rows
 
 from creditrisk.errors import ModelError, TrackingError
 from creditrisk.model.family import fit_family
+from creditrisk.params import FAMILIES
 from creditrisk.paths import Project
 from creditrisk.search import trial as trials
 from creditrisk.search.journal import STUDY
 from creditrisk.search.opening import open_session
 from creditrisk.search.plan import make_plan
 from creditrisk.search.session import Session
-from creditrisk.search.space import Search
-from creditrisk.search.storage import storage_url
+from creditrisk.search.storage import opened, storage_url
 from creditrisk.search.study import FAMILY, open_study
 
 Opened = Callable[..., Session]
@@ -35,7 +37,7 @@ def done(search: Opened) -> Session:
     session = search()
     session.run(silent)
     session.renew_page()
-    session.journal.end()
+    session.leave()
     return session
 
 
@@ -165,6 +167,10 @@ def test_where_nothing_can_be_fitted_the_first_reason_is_given(search: Opened, m
     session = search("scorecard", trials=None, minutes=1e-6)
     with pytest.raises(ModelError, match="no trial could be fitted; the first one said: no bins"):
         session.run(silent)
+    endless = search("scorecard", trials=1_000)
+    with pytest.raises(ModelError, match="no bins"):
+        endless.run(silent)
+    assert len(endless.study.get_trials()) <= 6  # given up after five in a row
 
 
 def test_two_parts_share_study_and_parent_run(search: Opened) -> None:
@@ -187,18 +193,53 @@ def test_a_study_of_another_portfolio_is_refused(done: Session, project: Project
         raise AssertionError
     changed = make_plan(rows().take(np.arange(800)), SEARCH, 0)
     with (
-        pytest.raises(TrackingError, match="was begun on other rows, inputs or folds"),
+        pytest.raises(TrackingError, match="was begun on other rows, inputs, folds or fixed parameters"),
         open_session(project, PARAMS, changed, SEARCH, ("scorecard",), name=name, trials=1),
+    ):
+        raise AssertionError
+
+
+def test_looking_at_a_study_does_not_set_it_running(done: Session, project: Project) -> None:
+    with open_session(project, PARAMS, plan(), SEARCH, FAMILIES, make=False) as session:
+        assert session.standings() == done.standings()
+        assert done.journal.client.get_run(done.journal.parent).info.status == "FINISHED"
+    with open_session(project, PARAMS, plan(), SEARCH, ("scorecard",), trials=1):
+        assert done.journal.client.get_run(done.journal.parent).info.status == "RUNNING"
+    assert done.journal.client.get_run(done.journal.parent).info.status == "FINISHED"
+
+
+def test_other_fixed_parameters_begin_another_study(done: Session, project: Project) -> None:
+    model = PARAMS.model.model_copy(update={"monotone": False})
+    free = PARAMS.model_copy(update={"model": model})
+    with open_session(project, free, plan(), SEARCH, ("scorecard",), trials=1) as session:
+        assert session.study.study_name != done.study.study_name
+    found = PARAMS.model.model_copy(
+        update={"family": "ebm", "ebm": PARAMS.model.ebm.model_copy(update={"rounds": 30})}
+    )  # what store-best writes is searched, so it changes nothing
+    with open_session(
+        project, PARAMS.model_copy(update={"model": found}), plan(), SEARCH, ("scorecard",), trials=1
+    ) as session:
+        assert session.study.study_name == done.study.study_name
+
+
+def test_a_study_recorded_in_another_tracking_store_is_said(
+    done: Session, project: Project, migrated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other.db"
+    shutil.copy(migrated, other)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{other}")
+    monkeypatch.setenv("MLFLOW_ARTIFACT_ROOT", (tmp_path / "files").as_uri())
+    with (
+        pytest.raises(TrackingError, match=f"recorded under the run {done.journal.parent} of another tracking store"),
+        open_session(project, PARAMS, plan(), SEARCH, ("scorecard",), trials=1),
     ):
         raise AssertionError
 
 
 def test_changed_choices_are_said_and_nothing_is_lost(done: Session, project: Project) -> None:
     space = {name: dict(dimensions) for name, dimensions in SEARCH.space.items()}
-    changed = Search.model_validate(
-        SEARCH.model_dump() | {"space": {"ebm": {"rounds": [20, 50], "interactions": [0, 1], "bags": [1]}}}
-    )
-    assert changed.space["ebm"] != space["ebm"]
+    space["ebm"] |= {"interactions": (0, 1)}
+    changed = SEARCH.model_copy(update={"space": space})
     with open_session(project, PARAMS, plan(), changed, ("ebm",), trials=1) as session:
         before = len(session.best())
         with pytest.raises(TrackingError, match="a parameter's choices differ from those the study was begun with"):
@@ -219,19 +260,23 @@ def test_what_a_killed_process_left_is_ended(search: Opened, project: Project) -
     [
         ("postgresql://nobody:secret@127.0.0.1:1/none", "no answer"),
         ("nonsense", "not an address of a database"),
-        ("sqlite:////proc/none/studies.db", "cannot be"),
+        ("sqlite:////proc/none/studies.db", "its folder does not exist"),
     ],
 )
 def test_a_storage_that_cannot_be_reached_is_said_without_the_password(project: Project, url: str, says: str) -> None:
-    with pytest.raises(TrackingError) as caught:
-        open_study(url, "any", None)
+    with pytest.raises(TrackingError) as caught, opened(url) as storage:
+        open_study(storage, url, "any", None)
     assert says in str(caught.value)
     assert "secret" not in str(caught.value)
 
 
 def test_a_study_that_is_not_there_is_named_beside_those_that_are(done: Session, project: Project) -> None:
-    with pytest.raises(TrackingError, match=rf"no study 'none'\. There are: {done.study.study_name}"):
-        open_study(storage_url(project, None), "none", None, make=False)
+    url = storage_url(project, None)
+    with (
+        pytest.raises(TrackingError, match=rf"no study 'none'\. There are: {done.study.study_name}"),
+        opened(url) as storage,
+    ):
+        open_study(storage, url, "none", None, make=False)
 
 
 @pytest.mark.slow

@@ -31,7 +31,11 @@ def text(space: str) -> str:
         ("  ebm: {rounds: {low: 200, high: 100}}", "low 200 is not below high 100: the range is empty"),
         ("  ebm: {interactions: {low: 0, high: 9, log: true}}", "low 0 has no logarithm"),
         ("  ebm: {rounds: {low: 1, high: 100}}", "space.ebm.rounds: 1: Input should be greater than or equal to 10"),
-        ("  ebm: {rounds: [50.5]}", "space.ebm.rounds: 50.5"),
+        ("  ebm: {rounds: [50.5]}", "space.ebm.rounds: found 50.5, expected a whole number"),
+        ("  catboost: {depth: {low: 3.0, high: 8.0}}", "space.catboost.depth: found 3.0, expected a whole number"),
+        ("  catboost: {depth: [true, 4]}", "space.catboost.depth: found True, expected a whole number"),
+        ("  catboost: {depth: [three]}", "space.catboost.depth: found 'three', expected a whole number"),
+        ("  catboost: {l2_leaf_reg: [much]}", "space.catboost.l2_leaf_reg: found 'much', expected a number"),
         ("  ebm: {rounds: {low: 20, high: 100, step: 5}}", "unknown key 'step'"),
         ("  {}", "space is empty"),
     ],
@@ -100,3 +104,9 @@ def _distributions(search: Search, family: str) -> dict[str, Any]:
     trial = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0)).ask()
     suggest(trial, family, search.space[family])
     return trial.distributions
+
+
+def test_whole_ends_of_a_number_that_need_not_be_whole_draw_any_number() -> None:
+    search = Search.from_text(text("  catboost: {l2_leaf_reg: {low: 1, high: 30, log: true}}"), "search.yaml")
+    trial = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0)).ask()
+    assert suggest(trial, "catboost", search.space["catboost"])["l2_leaf_reg"] % 1 != 0

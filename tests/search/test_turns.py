@@ -8,7 +8,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from search.lab import knowing, noise, plan
 
 from creditrisk.search.study import CHOICES, FAMILY
-from creditrisk.search.turns import clearly_lagging, next_family, untried
+from creditrisk.search.turns import clearly_lagging, given_up, next_family, untried
 
 
 def trial(family: str, seconds: float, state: TrialState = TrialState.COMPLETE, **attributes: Any) -> FrozenTrial:
@@ -62,8 +62,14 @@ def test_a_setting_is_tried_once() -> None:
 
 
 def test_only_a_clear_distance_counts_as_lagging() -> None:
-    found = clearly_lagging(
-        {"ebm": knowing(0.9), "catboost": knowing(0.9, seed=2), "scorecard": noise(5)}, plan().truths
-    )
+    found = clearly_lagging({"ebm": knowing(0.9), "catboost": knowing(0.9, seed=2), "scorecard": noise(5)}, plan())
     assert found == {"scorecard"}
-    assert clearly_lagging({}, plan().truths) == set()
+    assert clearly_lagging({}, plan()) == set()
+
+
+def test_a_family_that_never_fits_is_given_up() -> None:
+    failed = [trial("xgboost", 0, TrialState.FAIL, note="no")] * 5
+    assert given_up([*failed, trial("ebm", 1)], ("ebm", "xgboost")) == {"xgboost"}
+    assert given_up(failed[1:], ("xgboost",)) == set()
+    assert given_up([trial("xgboost", 0, TrialState.FAIL)] * 9, ("xgboost",)) == set()  # interrupted
+    assert given_up([*failed, trial("xgboost", 1)], ("xgboost",)) == set()

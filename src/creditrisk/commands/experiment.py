@@ -21,7 +21,7 @@ from creditrisk.commands.context import NEXT, Context
 from creditrisk.commands.portfolio import use
 from creditrisk.commands.run import reproduce
 from creditrisk.contract import APPLICATION_DATE, GROUP
-from creditrisk.errors import DataError, ModelError, nearest
+from creditrisk.errors import CreditRiskError, DataError, ModelError, nearest
 from creditrisk.model.threads import VARIABLE
 from creditrisk.params import FAMILIES, Params
 from creditrisk.progress import bar
@@ -56,14 +56,15 @@ def command_experiment(context: Context, arguments: Namespace) -> None:
         if arguments.worker:
             session.run(lambda seconds, note: None)
             return
-        session.sweep()
-        with _workers(context, arguments, session):
-            try:
+        try:
+            with _workers(context, arguments, session):
                 _run(session, arguments, began)
-            finally:
-                session.blend()
-                session.renew_page()
-                session.journal.end()
+        except BaseException:
+            # an interrupt in the middle of a write may leave the stores unable to say more; what ended is kept anyhow
+            with contextlib.suppress(CreditRiskError):
+                session.finish()
+            raise
+        session.finish()
         _show(context, session, params)
 
 
@@ -219,7 +220,8 @@ def _workers(context: Context, arguments: Namespace, session: Session) -> Iterat
     try:
         yield
         for other in others:
-            other.wait()
+            if other.wait():
+                context.say("a further process of the search ended early; why stands above. Its finished trials count.")
     finally:
         for other in others:
             if other.poll() is None:

@@ -6,6 +6,7 @@ is what people compare families by, so it comes with its own standard error (DeL
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -62,6 +63,7 @@ class Race:
         entrants: in the order they are run, the most valuable first.
         budget: seconds after which no further fit is begun; the first entrant's first fold always runs.
         clock: a monotonic time in seconds.
+        draw: folds that part the rows once, where they are drawn again; None where they are not.
     """
 
     def __init__(
@@ -71,8 +73,10 @@ class Race:
         entrants: Sequence[Entrant],
         budget: float,
         clock: Callable[[], float] = time.monotonic,
+        draw: int | None = None,
     ) -> None:
         self.data, self.folds, self.entrants, self.budget, self.clock = data, folds, entrants, budget, clock
+        self.draw = draw
         self.truth = [(data.y[judge], data.weight[judge]) for _, judge in folds]
 
     def run(self, seed: int) -> None:
@@ -102,15 +106,18 @@ class Race:
 
     def log_loss(self, entrant: Entrant, folds: int) -> tuple[float, float]:
         """Mean log loss over the first ``folds`` folds and its standard error."""
-        return mean_and_error(*self.losses(entrant, folds))
+        return self._widened(mean_and_error(*self.losses(entrant, folds)), folds)
 
     def auc(self, entrant: Entrant, folds: int) -> tuple[float, float]:
         """Mean AUC of the first ``folds`` folds and its standard error."""
-        return mean_auc(entrant.margins[:folds], self.truth)
+        return self._widened(mean_auc(entrant.margins[:folds], self.truth), folds)
 
     def auc_gain(self, entrant: Entrant, over: Entrant, folds: int) -> tuple[float, float]:
         """Mean AUC of one above another's on the same rows, and the standard error of that difference."""
-        return mean_auc_gain(entrant.margins[:folds], over.margins, self.truth)
+        return self._widened(mean_auc_gain(entrant.margins[:folds], over.margins, self.truth), folds)
+
+    def _widened(self, found: tuple[float, float], folds: int) -> tuple[float, float]:
+        return found[0], found[1] * repetition(folds, self.draw)
 
     def _expected(self, entrant: Entrant) -> float:
         if entrant.seconds:
@@ -135,7 +142,8 @@ class Race:
         leader = min(there, key=lambda entrant: self.log_loss(entrant, done)[0])
         best, weight = self.losses(leader, done)
         for entrant in there:
-            behind, error = mean_and_error(self.losses(entrant, done)[0] - best, weight)
+            gap = mean_and_error(self.losses(entrant, done)[0] - best, weight)
+            behind, error = self._widened(gap, done)
             if entrant is not leader and behind > BEHIND * error:
                 entrant.out = f"clearly behind in log loss after {done} of {len(self.folds)} folds"
 
@@ -169,6 +177,16 @@ def placements(margin: Floats, y: Floats) -> tuple[Floats, Floats]:
     of_bad = (ranks[bad] - rankdata(margin[bad])) / n_good
     of_good = 1.0 - (ranks[~bad] - rankdata(margin[~bad])) / n_bad
     return of_bad, of_good
+
+
+def repetition(folds: int, draw: int | None) -> float:
+    """By how much standard errors widen where folds are drawn again: the same rows judged twice tell little more.
+
+    Args:
+        folds: that were run.
+        draw: folds that part the rows once; None where they are not drawn again.
+    """
+    return 1.0 if draw is None else math.sqrt(max(1.0, folds / draw))
 
 
 def row_losses(margins: Sequence[Floats], truths: Sequence[Truth]) -> tuple[Floats, Floats]:

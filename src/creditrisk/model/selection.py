@@ -72,7 +72,7 @@ def select(
     repeats = REPEATS if sample.table.height <= SMALL else 1
     _enough(sample, params.folds)
     folds = stratified_folds(sample.y, params.folds, repeats, seed)
-    race = Race(sample, folds, entrants, params.budget_seconds, clock)
+    race = Race(sample, folds, entrants, params.budget_seconds, clock, params.folds)
     race.run(seed)
     leaders = {family: _leader(race, family) for family in families if _ran(race, family)}
     chosen, reason = _decide(race, leaders)

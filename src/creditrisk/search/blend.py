@@ -28,8 +28,8 @@ class Blended:
 def blend(plan: Plan, members: Sequence[Outcome]) -> Blended:
     """Weigh the margins of finished trials.
 
-    The weights that a fold is judged with come from the other folds, so that its outcomes decide nothing about it. A
-    fold's time is that of its members, whose models make the blend.
+    The weights that a fold is judged with come from other folds (by time from earlier ones), so that neither its
+    outcomes nor later ones decide about it. A fold's time is that of its members, whose models make the blend.
     """
     columns = [np.column_stack(parts) for parts in zip(*(member.margins for member in members), strict=True)]
     truths = plan.truths
@@ -49,6 +49,8 @@ def blend(plan: Plan, members: Sequence[Outcome]) -> Blended:
 def _fit(
     columns: Sequence[Floats], truths: Sequence[tuple[Floats, Floats]], folds: Sequence[int]
 ) -> tuple[float, tuple[float, ...]]:
+    if not folds:
+        return 0.0, (1.0 / columns[0].shape[1],) * columns[0].shape[1]
     y, weight = (np.concatenate([truths[fold][part] for fold in folds]) for part in (0, 1))
     intercept, weights = fit_weights(np.concatenate([columns[fold] for fold in folds]), y, weight)
     if not weights.any():  # no member tells outcomes apart, so none is better than another

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from creditrisk.model.race import Truth, mean_auc, mean_auc_gain
+from creditrisk.search.plan import Plan
+from creditrisk.validation.ranking import delong_covariance, placements
 
 SIMPLEST_FIRST = ("scorecard", "ebm", "catboost", "blend", "lightgbm", "xgboost")
 """Glass boxes; then what the project's own runtimes serve with exact reasons in microseconds; then the rest."""
@@ -35,15 +36,25 @@ class Standing:
         return self.loss <= self.loss_error
 
 
-def standings(margins: Mapping[str, Margins], truths: Sequence[Truth]) -> list[Standing]:
-    """Each family against the best by mean AUC of the folds, simplest first."""
-    best = max(margins, key=lambda family: mean_auc(margins[family], truths)[0])
-    found = []
-    for family in sorted(margins, key=SIMPLEST_FIRST.index):
-        auc, error = mean_auc(margins[family], truths)
-        loss, loss_error = mean_auc_gain(margins[best], margins[family], truths) if family != best else (0.0, 0.0)
-        found.append(Standing(family, auc, error, loss, loss_error))
-    return found
+def standings(margins: Mapping[str, Margins], plan: Plan) -> list[Standing]:
+    """Each family against the best by mean AUC of the folds (weighted rows), simplest first.
+
+    Standard errors are DeLong's for paired rows, averaged over the folds, and widened where folds are drawn again.
+    """
+    names = sorted(margins, key=SIMPLEST_FIRST.index)
+    folds = len(plan.truths)
+    auc, covariance = np.zeros(len(names)), np.zeros((len(names), len(names)))
+    for fold, (y, weight) in enumerate(plan.truths):
+        found = [placements(y, margins[name][fold], weight) for name in names]
+        auc += np.array([one.auc for one in found]) / folds
+        covariance += delong_covariance(y, weight, found) * (plan.widening / folds) ** 2
+    best = int(auc.argmax())
+    spread = np.diag(covariance)
+    losses = np.sqrt(np.maximum(spread + spread[best] - 2 * covariance[best], 0.0))
+    return [
+        Standing(name, float(auc[at]), float(np.sqrt(spread[at])), float(auc[best] - auc[at]), float(losses[at]))
+        for at, name in enumerate(names)
+    ]
 
 
 def choose(found: Sequence[Standing], *, best: bool = False) -> tuple[Standing, str]:

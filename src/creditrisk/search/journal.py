@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from creditrisk.errors import TrackingError
 from creditrisk.params import Params
 from creditrisk.paths import Project
 from creditrisk.search.outcome import Outcome
 from creditrisk.tracking.experiments import experiment_id
 from creditrisk.tracking.register import git_state
-from creditrisk.tracking.store import connected
+from creditrisk.tracking.store import connected, shown, tracking_uri
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -107,21 +108,51 @@ class Journal:
         metrics = [Metric(name, value, now, 0) for name, value in best.items()]
         self.client.log_batch(self.parent, metrics=metrics, tags=[RunTag("mlflow.note.content", text[:7500])])
 
-    def end(self) -> None:
-        """Say that nobody works on the search for now."""
-        self.client.set_terminated(self.parent, "FINISHED")
+    def working(self, *, going_on: bool) -> None:
+        """Say whether anybody works on the search for now."""
+        if going_on:
+            self.client.update_run(self.parent, status="RUNNING")
+        else:
+            self.client.set_terminated(self.parent, "FINISHED")
 
 
 @contextlib.contextmanager
-def open_journal(project: Project, params: Params, study: str, facts: Mapping[str, Any]) -> Iterator[Journal]:
+def open_journal(
+    project: Project, params: Params, study: str, facts: Mapping[str, Any], known: str | None = None
+) -> Iterator[Journal]:
     """The journal of a study, begun where there is none.
 
+    Args:
+        project: whose tracking store it is.
+        params: the portfolio and the experiment's name.
+        study: its name.
+        facts: parameters of a parent run that is begun.
+        known: a parent run that the study was recorded under before.
+
     Raises:
-        TrackingError: the tracking store does not answer or may not be written to.
+        TrackingError: the tracking store does not answer, may not be written to, or is not the study's.
     """
     with connected(project) as client:
         experiment = experiment_id(client, project, params)
+        if known is not None and not _holds(client, known):
+            raise TrackingError(
+                f"study {study!r}: its trials are recorded under the run {known} of another tracking store than "
+                f"{shown(tracking_uri(project))}. Set MLFLOW_TRACKING_URI to the one it was begun with, or name "
+                "another study with --study."
+            )
         yield Journal(client, experiment, _parent(client, experiment, project, params, study, facts))
+
+
+def _holds(client: MlflowClient, run: str) -> bool:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.get_run(run)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return False
+    return True
 
 
 def _parent(
@@ -137,7 +168,6 @@ def _parent(
         return min(((run.info.start_time, run.info.run_id) for run in found), default=(0, None))[1]
 
     if (there := oldest()) is not None:
-        client.set_terminated(there, "RUNNING")
         return there
     tags = {STUDY: study, PORTFOLIO: params.portfolio} | git_state(project.root)
     mine = str(client.create_run(experiment, run_name=f"search {study}", tags=tags).info.run_id)

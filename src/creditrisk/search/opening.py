@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import math
 import time
 from collections.abc import Iterator, Sequence
 
-from creditrisk.params import Params
+from creditrisk.params import ModelParams, Params
 from creditrisk.paths import Project
 from creditrisk.search.journal import open_journal
 from creditrisk.search.plan import Plan
-from creditrisk.search.session import BLEND, Session
+from creditrisk.search.session import Session
 from creditrisk.search.space import Search
-from creditrisk.search.storage import sentences, storage_url
-from creditrisk.search.study import FAMILY, Identity, open_study, settled_trials
+from creditrisk.search.storage import opened, sentences, storage_url
+from creditrisk.search.study import Identity, open_study, own_trials
 
+PARENT = "mlflow_run"
 MINUTES = 10.0
 """How long a search takes where nothing else is said."""
 
@@ -52,21 +55,45 @@ def open_session(
     Raises:
         TrackingError: a store does not answer or refuses, or the study is of something else.
     """
-    identity = Identity(params.portfolio, plan.fingerprint)
+    identity = Identity(params.portfolio, _fingerprint(plan, params.model, search))
     name, url = name or identity.name(), storage_url(project, url)
-    study = open_study(url, name, identity, params.seed, make=make)
-    facts = {
-        "portfolio": params.portfolio,
-        "rows": plan.rows,
-        "rows_searched_on": plan.data.table.height,
-        "inputs": len(plan.data.inputs),
-        "folds": f"{len(plan.folds)}, {plan.kind}",
-        "seed": params.seed,
-        "monotone": params.model.monotone,
-    }
-    with sentences(url), open_journal(project, params, name, facts) as journal:
-        if trials is not None and until is None:
-            until = trials + sum(trial.params.get(FAMILY) != BLEND for trial in settled_trials(study))
-        seconds = math.inf if minutes is None and until is not None else (minutes or MINUTES) * 60
-        deadline = time.monotonic() + seconds
-        yield Session(study, journal, plan, params.model, search, tuple(families), params.seed, deadline, until)
+    with opened(url) as storage:
+        study = open_study(storage, url, name, identity, params.seed, make=make)
+        facts = {
+            "portfolio": params.portfolio,
+            "rows": plan.rows,
+            "rows_searched_on": plan.data.table.height,
+            "inputs": len(plan.data.inputs),
+            "folds": f"{len(plan.folds)}, {plan.kind}",
+            "seed": params.seed,
+            "monotone": params.model.monotone,
+        }
+        known = study.user_attrs.get(PARENT)
+        with sentences(url), open_journal(project, params, name, facts, known) as journal:
+            if known is None:
+                study.set_user_attr(PARENT, journal.parent)
+            if trials is not None and until is None:
+                until = trials + len(own_trials(study))
+            seconds = math.inf if minutes is None and until is not None else (minutes or MINUTES) * 60
+            deadline = time.monotonic() + seconds
+            session = Session(study, journal, plan, params.model, search, tuple(families), params.seed, deadline, until)
+            if not make:
+                yield session
+                return
+            journal.working(going_on=True)
+            try:
+                yield session
+            except BaseException:
+                with contextlib.suppress(Exception):  # the first fault is the one to hear of
+                    session.leave()
+                raise
+            session.leave()
+
+
+def _fingerprint(plan: Plan, params: ModelParams, search: Search) -> str:
+    """Of rows, inputs and folds, and of all that decides a trial but is not searched."""
+    fixed = params.model_dump(mode="json", include={"monotone", "encoding", *search.space})
+    for family, dimensions in search.space.items():
+        fixed[family] = {name: value for name, value in fixed[family].items() if name not in dimensions}
+    text = json.dumps([plan.fingerprint, fixed, params.blend.members], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

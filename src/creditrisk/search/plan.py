@@ -1,13 +1,15 @@
 """The rows and folds that all trials of a study share, and a fingerprint that tells one study's rows from another's.
 
-Folds are stratified; where the portfolio has dates they expand by time, each judged on the applications that follow its
-training rows; where rows of one customer belong together they stay together. The test part is never among them.
+Folds are stratified, and rows of one customer stay together where there may be several; where the portfolio has dates
+they expand by time instead, as the pipeline's own split does, each judged on the applications that follow its training
+rows. The test part is never among them.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,11 +19,12 @@ from numpy.typing import NDArray
 
 from creditrisk.errors import DataError
 from creditrisk.model.family import TrainingData
-from creditrisk.model.race import Fold, stratified_folds, stratified_sample
+from creditrisk.model.race import Fold, repetition, stratified_folds, stratified_sample
 from creditrisk.search.space import Search
 
 SMALL = 3_000
 """Rows up to which the folds are drawn again."""
+BY_TIME = "expanding by time"
 FIRST_SHARE = 0.4
 """Share of the rows, the earliest, that the first of the expanding folds trains on."""
 MIN_CLASS_ROWS = 5
@@ -37,7 +40,7 @@ class Plan:
     data: TrainingData
     folds: tuple[Fold, ...]
     kind: str
-    """``stratified``, ``stratified, customers together`` or ``expanding by time``."""
+    """``BY_TIME``, ``stratified``, or ``stratified, customers together``."""
     rows: int
     """Training rows there are; ``data`` may hold a part of them."""
     fingerprint: str
@@ -49,8 +52,18 @@ class Plan:
         """Outcome and weight of the judged rows of each fold."""
         return [(self.data.y[judged], self.data.weight[judged]) for _, judged in self.folds]
 
+    @property
+    def widening(self) -> float:
+        """By how much standard errors over all folds widen because rows are judged more than once."""
+        return repetition(len(self.folds), self.draw)
+
     def others(self, number: int) -> list[int]:
-        """The other folds of a fold's draw: none of their judged rows is one of its own."""
+        """Folds that may decide something about this one: of its draw, and by time the earlier ones alone.
+
+        None of their judged rows is one of its own.
+        """
+        if self.kind == BY_TIME:
+            return list(range(number))
         first = number - number % self.draw
         return [place for place in range(first, min(first + self.draw, len(self.folds))) if place != number]
 
@@ -81,7 +94,7 @@ def make_plan(
     count, repeats = (search.small_folds, search.small_repeats) if small else (search.folds, 1)
     if dates is not None:
         count, repeats = search.folds, 1
-        kind, folds = "expanding by time", expanding_folds(dates[chosen], count)
+        kind, folds = BY_TIME, expanding_folds(dates[chosen], count)
     elif groups is not None:
         kind, folds = "stratified, customers together", grouped_folds(sample.y, groups[chosen], count, repeats, seed)
     else:
@@ -103,8 +116,13 @@ def expanding_folds(dates: pl.Series, count: int) -> list[Fold]:
     days, place = np.unique(dates.to_numpy(), return_inverse=True)
     before = np.cumsum(np.bincount(place))[:-1] / place.size  # share of rows up to each day
     wanted = FIRST_SHARE + (1 - FIRST_SHARE) * np.arange(count) / count
-    cuts = [int(np.abs(before - share).argmin()) + 1 for share in wanted] if before.size else []
-    if len(set(cuts)) < count:
+    cuts: list[int] = []
+    for left, share in zip(range(count, 0, -1), wanted, strict=True):
+        if days.size <= count:
+            break
+        nearest = int(np.abs(before - share).argmin()) + 1
+        cuts.append(min(max(nearest, cuts[-1] + 1 if cuts else 1), days.size - left))
+    if not cuts:
         raise DataError(
             f"training rows: their {days.size} different application dates are too few for {count} folds by time. "
             "Lower folds in 3.experiments/search.yaml, or bring more periods."
@@ -117,14 +135,26 @@ def expanding_folds(dates: pl.Series, count: int) -> list[Fold]:
 
 
 def grouped_folds(y: Floats, groups: pl.Series, count: int, repeats: int, seed: int) -> list[Fold]:
-    """Stratified folds in which all rows of a customer lie on one side."""
+    """Stratified folds in which all rows of a customer lie on one side.
+
+    Raises:
+        DataError: there are fewer customers than folds, or a row has none.
+    """
     from sklearn.model_selection import StratifiedGroupKFold
 
-    keys = groups.to_numpy()
+    if groups.null_count() or groups.n_unique() < count:
+        raise DataError(
+            f"training rows: {groups.n_unique():,} different customers, {groups.null_count():,} rows without one; "
+            f"{count} folds by customer need a customer for each row and {count} of them at least. Check group in the "
+            "contract, or lower folds in 3.experiments/search.yaml."
+        )
+    _, keys = np.unique(groups.cast(pl.String).to_numpy(), return_inverse=True)
     found: list[Fold] = []
     for draw in range(repeats):
         splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed + draw)
-        found += list(splitter.split(np.zeros(y.size), y, keys))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # few rows of a class: said better by our own check
+            found += list(splitter.split(np.zeros(y.size), y, keys))
     return found
 
 

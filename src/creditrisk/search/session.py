@@ -12,7 +12,6 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from creditrisk.errors import DataError, ModelError, TrackingError
-from creditrisk.model.race import mean_auc
 from creditrisk.params import BlendParams, ModelParams
 from creditrisk.search import leaderboard, pictures
 from creditrisk.search.blend import blend
@@ -22,9 +21,17 @@ from creditrisk.search.journal import Journal, Margins
 from creditrisk.search.outcome import FoldFigures, Outcome
 from creditrisk.search.plan import Plan
 from creditrisk.search.space import Search, suggest, with_setting
-from creditrisk.search.study import CHOICES, FAMILY, best_by_family, fail_stale_trials, one_trial, settled_trials
+from creditrisk.search.study import (
+    CHOICES,
+    FAMILY,
+    best_by_family,
+    fail_stale_trials,
+    one_trial,
+    own_trials,
+    settled_trials,
+)
 from creditrisk.search.trial import clearly_behind, run_trial
-from creditrisk.search.turns import clearly_lagging, next_family, untried
+from creditrisk.search.turns import clearly_lagging, given_up, next_family, untried
 
 BLEND = "blend"
 PAGE_SECONDS = 45.0
@@ -49,6 +56,7 @@ class Session:
     """Trials of the study, other processes' included, after which none is begun; None for no such limit."""
     clock: Callable[[], float] = time.monotonic
     _failures: list[str] = field(default_factory=list)
+    _swept: set[int] = field(default_factory=set)
     _page_at: float = 0.0
 
     @property
@@ -63,6 +71,7 @@ class Session:
             ModelError: no family could be fitted at all.
         """
         while not self._done():
+            self.sweep()
             family = self._next_family()
             if family is None:
                 break
@@ -79,8 +88,20 @@ class Session:
         """End what a process that was killed left behind: its trials, and their runs in MLflow."""
         fail_stale_trials(self.study)
         for trial in self.study.get_trials(deepcopy=False):
-            if trial.state == TrialState.FAIL and "run" in trial.user_attrs:
+            if trial.state == TrialState.FAIL and "run" in trial.user_attrs and trial.number not in self._swept:
                 self.journal.abandon(trial.user_attrs["run"])
+                self._swept.add(trial.number)
+
+    def finish(self) -> None:
+        """What is due when the search ends: the killed ended, the last blend, the page."""
+        self.sweep()
+        self.blend()
+        self.renew_page()
+
+    def leave(self) -> None:
+        """Say in MLflow that the search rests, unless another process is at work on it."""
+        if not any(trial.state == TrialState.RUNNING for trial in self.study.get_trials(deepcopy=False)):
+            self.journal.working(going_on=False)
 
     def best(self) -> dict[str, FrozenTrial]:
         """The best complete trial of each family of this search."""
@@ -94,18 +115,16 @@ class Session:
     def best_so_far(self) -> str:
         """The leading family and its AUC, for the progress bar."""
         best = self.best()
-        number = len(settled_trials(self.study))
+        number = len(own_trials(self.study))
         if not best:
-            return f"{number} trials"
-        auc, family = max((mean_auc(self.margins(trial), self.plan.truths)[0], name) for name, trial in best.items())
-        return f"{number} trials, best so far {family} AUC {auc:.4f}"
+            return f"trials, {number} in the study"
+        auc, family = max((trial.user_attrs["summary"]["auc"], name) for name, trial in best.items())
+        return f"best so far {family} AUC {auc:.4f}; {number} trials in the study"
 
     def standings(self) -> list[Standing]:
         """Families against the best."""
         best = self.best()
-        return (
-            standings({family: self.margins(trial) for family, trial in best.items()}, self.plan.truths) if best else []
-        )
+        return standings({family: self.margins(trial) for family, trial in best.items()}, self.plan) if best else []
 
     def blend(self) -> None:
         """Blend the members' best trials where that has not been done."""
@@ -156,23 +175,24 @@ class Session:
         self.journal.page(text, files, pictures.draw(self.study, found, chosen.family), leading)
 
     def _done(self) -> bool:
-        trials = settled_trials(self.study)
-        own = sum(trial.params[FAMILY] != BLEND for trial in trials)
-        if self.until is not None and own >= self.until:
+        ended = len(own_trials(self.study))
+        if self.until is not None and ended >= self.until:
             return True
-        return self.clock() >= self.deadline and bool(own or self._failures)
+        return self.clock() >= self.deadline and ended > 0
 
     def _next_family(self) -> str | None:
         trials = self.study.get_trials(deepcopy=False)
         rows = int(np.mean([train.size for train, _ in self.plan.folds]))
-        first = untried(first_settings(self.search, self.searched, rows), trials)
+        hopeless = given_up(trials, self.searched)
+        families = tuple(family for family in self.searched if family not in hopeless)
+        first = untried(first_settings(self.search, families, rows), trials)
         if first is not None:
             family, params = first
             self.study.enqueue_trial({FAMILY: family} | params, {"first": True}, skip_if_exists=True)
             return family
         best = {family: self.margins(trial) for family, trial in self.best().items() if family != BLEND}
-        lagging = clearly_lagging(best, self.plan.truths)
-        return next_family(trials, self.searched, lagging, self.deadline - self.clock())
+        lagging = clearly_lagging(best, self.plan)
+        return next_family(trials, families, lagging, self.deadline - self.clock())
 
     def _one(self, family: str) -> None:
         """Run one trial, of ``family`` or one that waits; a setting that cannot be fitted is not the end."""

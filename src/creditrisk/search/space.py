@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
@@ -67,6 +67,7 @@ class Search(Frozen):
         space = value.get("space") if isinstance(value, dict) else None
         if not isinstance(space, dict) or not space:
             raise ValueError("space is empty: name at least one family and its parameters under it")
+        checked: dict[str, dict[str, Range | tuple[Number, ...]]] = {}
         for family, dimensions in space.items():
             if family not in SEARCHED:
                 hint = nearest(str(family), SEARCHED)
@@ -74,8 +75,8 @@ class Search(Frozen):
             if not isinstance(dimensions, dict) or not dimensions:
                 raise ValueError(f"space.{family} is empty: give it a parameter, or leave the family out")
             for name, dimension in dimensions.items():
-                _check(family, str(name), dimension)
-        return value
+                checked.setdefault(family, {})[name] = _checked(family, str(name), dimension)
+        return value | {"space": checked}
 
     def bounded(self, family: str, setting: dict[str, Number]) -> dict[str, Number]:
         """A setting with each parameter moved into the space; parameters outside the space are left out."""
@@ -91,7 +92,8 @@ def suggest(trial: optuna.Trial, family: str, dimensions: Dimensions) -> dict[st
 def with_setting(params: ModelParams, family: str, setting: dict[str, Number]) -> ModelParams:
     """Params of a family with a setting in place; what it does not name stays."""
     section = getattr(params, family)
-    return params.model_copy(update={"family": family, family: section.model_copy(update=setting)})
+    checked = type(section).model_validate(section.model_dump() | setting)
+    return params.model_copy(update={"family": family, family: checked})
 
 
 def _suggest(trial: optuna.Trial, name: str, dimension: Range | Choices) -> Number:
@@ -108,23 +110,40 @@ def _bounded(dimension: Range | Choices, value: Number) -> Number:
     return min(dimension, key=lambda choice: abs(choice - value))
 
 
-def _check(family: str, name: str, dimension: Any) -> None:
-    """A parameter that the family has, and both ends of what is searched within its limits."""
+def _checked(family: str, name: str, dimension: Any) -> Range | tuple[Number, ...]:
+    """A parameter that the family has, with numbers of its kind and both ends within its limits."""
     where = f"space.{family}.{name}"
     section: type[BaseModel] = type(getattr(ModelParams(), family))
     if name not in section.model_fields:
         hint = nearest(name, section.model_fields)
         raise ValueError(f"{where}: unknown parameter.{hint} Known: {', '.join(section.model_fields)}")
+    if isinstance(dimension, Range | tuple):  # checked before, and copied
+        return dimension
+    if dimension == []:
+        raise ValueError(f"{where} is an empty list: name the values to try")
     if isinstance(dimension, list):
-        if not dimension:
-            raise ValueError(f"{where} is an empty list: name the values to try")
-        values = dimension
-    elif isinstance(dimension, dict) and {"low", "high"} <= set(dimension):
-        values = [dimension["low"], dimension["high"]]
-    else:
+        return tuple(_number(section, name, value, where) for value in dimension)
+    if not isinstance(dimension, dict) or not {"low", "high"} <= set(dimension):
         raise ValueError(f"{where}: found {dimension!r}, expected a list of values, or {{low: ..., high: ...}}")
-    for value in values:
-        try:
-            section.model_validate({name: value})
-        except ValidationError as error:
-            raise ValueError(f"{where}: {value!r}: {error.errors()[0]['msg']}") from None
+    ends = {end: _number(section, name, dimension[end], where) for end in ("low", "high")}
+    try:
+        return Range.model_validate(dimension | ends)
+    except ValidationError as error:
+        raise ValueError(f"{where}: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from None
+
+
+def _number(section: type[BaseModel], name: str, value: Any, where: str) -> Number:
+    """A value within the parameter's limits: a whole number where it must be one, else a float."""
+    whole = float not in _kinds(section.model_fields[name].annotation)
+    if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
+        raise ValueError(f"{where}: found {value!r}, expected a {'whole ' if whole else ''}number")
+    try:
+        section.model_validate({name: value})
+    except ValidationError as error:
+        raise ValueError(f"{where}: {value!r}: {error.errors()[0]['msg']}") from None
+    return value if whole else float(value)
+
+
+def _kinds(annotation: Any) -> set[Any]:
+    """The types that an annotation is made of."""
+    return {annotation}.union(*(_kinds(part) for part in get_args(annotation)))

@@ -23,6 +23,8 @@ HEARTBEAT_SECONDS, GRACE_SECONDS = 20, 90
 
 def storage_url(project: Project, given: str | None) -> str:
     """``--study-storage``, else the SQLite file beside the experiments."""
+    if given is None:
+        project.experiments.mkdir(parents=True, exist_ok=True)
     return given or f"sqlite:///{project.experiments / 'studies.db'}"
 
 
@@ -37,15 +39,24 @@ def sentences(url: str) -> Iterator[None]:
         raise TrackingError(f"study storage {shown(url)}: {error}") from error
 
 
-def open_storage(url: str) -> RDBStorage:
-    """Connect to the database, whose tables are made where they are missing."""
+@contextlib.contextmanager
+def opened(url: str) -> Iterator[RDBStorage]:
+    """The database, whose tables are made where they are missing; its connections end with the block."""
+    with sentences(url):
+        storage = _connect(url)
+    try:
+        yield storage
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
+
+
+def _connect(url: str) -> RDBStorage:
     logging.getLogger("alembic").setLevel(logging.WARNING)
     path = sqlite_file(url)
     if path is not None:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise TrackingError(f"study storage {path}: its folder cannot be made ({error.strerror}).") from None
+        if not path.parent.is_dir():
+            raise TrackingError(f"study storage {path}: its folder does not exist. Make it, or correct the address.")
         arguments: dict[str, Any] = {"connect_args": {"timeout": 60}}  # two processes write by turns
     else:
         url = re.sub(r"^postgres(?:ql)?://", "postgresql+psycopg://", url)

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 import optuna
 from optuna.distributions import CategoricalDistribution
 from optuna.samplers import PartialFixedSampler, TPESampler
+from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from creditrisk.errors import TrackingError
 from creditrisk.params import FAMILIES
-from creditrisk.search.storage import open_storage, sentences
+from creditrisk.search.storage import sentences
 from creditrisk.tracking.store import shown
 
 FAMILY = "family"
@@ -39,11 +40,14 @@ class Identity:
         return f"{self.portfolio}-{self.fingerprint[:8]}"
 
 
-def open_study(url: str, name: str, identity: Identity | None, seed: int = 0, *, make: bool = True) -> optuna.Study:
+def open_study(
+    storage: RDBStorage, url: str, name: str, identity: Identity | None, seed: int = 0, *, make: bool = True
+) -> optuna.Study:
     """Open a study, or begin it.
 
     Args:
-        url: SQLite or PostgreSQL.
+        storage: the database.
+        url: its address, for messages.
         name: of the study.
         identity: what it must be of; None takes it as it is.
         seed: of the sampler.
@@ -54,7 +58,6 @@ def open_study(url: str, name: str, identity: Identity | None, seed: int = 0, *,
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with sentences(url):
-        storage = open_storage(url)
         known = optuna.get_all_study_names(storage)
         if name not in known and not make:
             there = f" There are: {', '.join(sorted(known))}." if known else ""
@@ -96,6 +99,13 @@ def settled_trials(study: optuna.Study) -> list[FrozenTrial]:
     ]
 
 
+def own_trials(study: optuna.Study) -> list[FrozenTrial]:
+    """Trials that came to an end of their own, blends apart: with figures, or because the setting cannot be fitted."""
+    ended = [t for t in study.get_trials(deepcopy=False) if t.state in (TrialState.COMPLETE, TrialState.PRUNED)]
+    failed = [t for t in study.get_trials(deepcopy=False) if t.state == TrialState.FAIL and "note" in t.user_attrs]
+    return [trial for trial in (*ended, *failed) if trial.params.get(FAMILY) != "blend"]
+
+
 def complete_trials(study: optuna.Study) -> list[FrozenTrial]:
     """Trials that ran every fold."""
     return [trial for trial in study.get_trials(deepcopy=False) if trial.state == TrialState.COMPLETE]
@@ -131,6 +141,6 @@ def _check(study: optuna.Study, name: str, identity: Identity, url: str) -> None
         )
     if known.get("fingerprint", identity.fingerprint) != identity.fingerprint:
         raise TrackingError(
-            f"{shown(url)}: the study {name!r} was begun on other rows, inputs or folds than there are now; its trials "
-            "cannot be compared with new ones. Name another with --study, or leave --study out."
+            f"{shown(url)}: the study {name!r} was begun on other rows, inputs, folds or fixed parameters than there "
+            "are now; its trials cannot be compared with new ones. Name another with --study, or leave --study out."
         )

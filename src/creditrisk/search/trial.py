@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from creditrisk.model.family import Model, fit_family
-from creditrisk.model.race import BEHIND, mean_and_error, row_losses
+from creditrisk.model.race import BEHIND, mean_and_error, repetition, row_losses
 from creditrisk.params import ModelParams
 from creditrisk.search.outcome import FoldFigures, Outcome, fold_figures
 from creditrisk.search.plan import Plan
@@ -63,7 +63,7 @@ def clearly_behind(plan: Plan, best: tuple[Floats, ...] | None) -> Callable[[tup
         losses, weight = row_losses(margins, plan.truths)
         least, _ = row_losses(best[: len(margins)], plan.truths)
         mean, error = mean_and_error(losses - least, weight)
-        return mean > BEHIND * error
+        return mean > BEHIND * error * repetition(len(margins), plan.draw)
 
     return behind
 

@@ -7,13 +7,16 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
-from creditrisk.model.race import BEHIND, Truth, mean_and_error, row_losses
+from creditrisk.model.race import BEHIND, mean_and_error, row_losses
 from creditrisk.search.choice import Margins
+from creditrisk.search.plan import Plan
 from creditrisk.search.space import Number
 from creditrisk.search.study import FAMILY
 
 LAGGING_SHARE = 0.25
 """Share of time, against one of the leaders, of a family that is clearly behind in log loss."""
+PATIENCE = 5
+"""Trials of a family in a row that cannot be fitted after which it gets no other."""
 FAILED_SECONDS = 60.0
 """What a failed trial counts for where none has been timed: a family that fails at once must not get every turn."""
 
@@ -53,14 +56,24 @@ def next_family(
     return min(fitting, key=lambda family: spent[family][0] / (LAGGING_SHARE if family in behind else 1.0))
 
 
-def clearly_lagging(margins: Mapping[str, Margins], truths: Sequence[Truth]) -> set[str]:
+def given_up(trials: Sequence[FrozenTrial], families: Iterable[str]) -> set[str]:
+    """Families whose last trials could not be fitted, one after the other."""
+    found = set()
+    for family in families:
+        own = [t for t in trials if t.params.get(FAMILY) == family and t.state.is_finished() and not _interrupted(t)]
+        if len(own) >= PATIENCE and all(t.state == TrialState.FAIL for t in own[-PATIENCE:]):
+            found.add(family)
+    return found
+
+
+def clearly_lagging(margins: Mapping[str, Margins], plan: Plan) -> set[str]:
     """Families whose best trial trails the best of all by more than two standard errors of the paired log loss."""
-    losses = {family: row_losses(found, truths) for family, found in margins.items()}
+    losses = {family: row_losses(found, plan.truths) for family, found in margins.items()}
     if not losses:
         return set()
     least, _ = min(losses.values(), key=lambda one: mean_and_error(*one)[0])
     compared = {family: mean_and_error(values - least, weight) for family, (values, weight) in losses.items()}
-    return {family for family, (behind, error) in compared.items() if behind > BEHIND * error}
+    return {family for family, (behind, error) in compared.items() if behind > BEHIND * error * plan.widening}
 
 
 def _spent(trials: Sequence[FrozenTrial], family: str) -> tuple[float, float]:
@@ -79,7 +92,11 @@ def _seconds(trial: FrozenTrial) -> float:
 
 def _is_of(trial: FrozenTrial, family: str, params: Mapping[str, Number]) -> bool:
     """Whether a trial, ended, running or waiting, is of this very setting; one that was interrupted is not."""
-    if trial.state == TrialState.FAIL and "note" not in trial.user_attrs:
+    if _interrupted(trial):
         return False
     known = trial.params or trial.system_attrs.get("fixed_params", {})
     return known.get(FAMILY) == family and all(known.get(name) == value for name, value in params.items())
+
+
+def _interrupted(trial: FrozenTrial) -> bool:
+    return trial.state == TrialState.FAIL and "note" not in trial.user_attrs
