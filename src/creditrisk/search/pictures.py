@@ -153,6 +153,6 @@ def _axes(x: str, y: str, size: tuple[float, float] = (6.4, 4.2)) -> tuple[Figur
 def _quiet(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(MUTED)
-    axes.tick_params(colors=MUTED, labelsize=9)
+    axes.tick_params(which="both", colors=MUTED, labelsize=9)
     axes.grid(color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)

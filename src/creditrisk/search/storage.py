@@ -33,17 +33,20 @@ def sentences(url: str) -> Iterator[None]:
     """Turn what Optuna and its database driver raise into one sentence."""
     try:
         yield
-    except (optuna.exceptions.OptunaError, sa.SQLAlchemyError, ImportError) as error:
+    except (optuna.exceptions.OptunaError, sa.SQLAlchemyError) as error:
         raise TrackingError(_sentence(url, error)) from error
-    except RuntimeError as error:  # Optuna's own, of a store that another version made
-        raise TrackingError(f"study storage {shown(url)}: {error}") from error
 
 
 @contextlib.contextmanager
 def opened(url: str) -> Iterator[RDBStorage]:
     """The database, whose tables are made where they are missing; its connections end with the block."""
-    with sentences(url):
-        storage = _connect(url)
+    try:
+        with sentences(url):
+            storage = _connect(url)
+    except ImportError as error:
+        raise TrackingError(_sentence(url, error)) from error
+    except RuntimeError as error:  # Optuna's own, of a store that another version made
+        raise TrackingError(f"study storage {shown(url)}: {error}") from error
     try:
         yield storage
     finally:

@@ -94,21 +94,13 @@ def fail_stale_trials(study: optuna.Study) -> None:
 
 def settled_trials(study: optuna.Study) -> list[FrozenTrial]:
     """Trials that ended with figures, the pruned ones included."""
-    return [
-        trial for trial in study.get_trials(deepcopy=False) if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
-    ]
+    return [t for t in study.get_trials(deepcopy=False) if t.state in (TrialState.COMPLETE, TrialState.PRUNED)]
 
 
 def own_trials(study: optuna.Study) -> list[FrozenTrial]:
     """Trials that came to an end of their own, blends apart: with figures, or because the setting cannot be fitted."""
-    ended = [t for t in study.get_trials(deepcopy=False) if t.state in (TrialState.COMPLETE, TrialState.PRUNED)]
     failed = [t for t in study.get_trials(deepcopy=False) if t.state == TrialState.FAIL and "note" in t.user_attrs]
-    return [trial for trial in (*ended, *failed) if trial.params.get(FAMILY) != "blend"]
-
-
-def complete_trials(study: optuna.Study) -> list[FrozenTrial]:
-    """Trials that ran every fold."""
-    return [trial for trial in study.get_trials(deepcopy=False) if trial.state == TrialState.COMPLETE]
+    return [trial for trial in (*settled_trials(study), *failed) if trial.params.get(FAMILY) != "blend"]
 
 
 def best_by_family(trials: list[FrozenTrial]) -> dict[str, FrozenTrial]:
