@@ -60,14 +60,17 @@ def make_promoted(root: Path, store: Path, lender: Lender) -> Project:
 def copy_bank(promoted: Project, root: Path) -> Project:
     """A copy whose store names its own files."""
     shutil.copytree(promoted.root, root, dirs_exist_ok=True)
-    bank = Project(root)
-    with closing(sqlite3.connect(bank.experiments / "mlflow.db")) as store, store:
+    keep_own_files(Project(root), promoted.root)
+    return Project(root)
+
+
+def keep_own_files(copy: Project, original: Path) -> None:
+    """Let the store of a copied checkout name its own files: what is registered there must not land in the original."""
+    with closing(sqlite3.connect(copy.experiments / "mlflow.db")) as store, store:
         for table, columns in PLACES.items():
             for column in columns:
-                store.execute(
-                    f"UPDATE {table} SET {column} = replace({column}, ?, ?)", (str(promoted.root), str(bank.root))
-                )
-    return bank
+                change = f"UPDATE {table} SET {column} = replace({column}, ?, ?)"
+                store.execute(change, (str(original), str(copy.root)))
 
 
 def make_servable(bank: Project) -> Project:

@@ -27,8 +27,11 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 @pytest.fixture
 def checkout(finished: Checkout, tmp_path: Path) -> Checkout:
     """A copy of the finished project to do anything with."""
+    from bank import keep_own_files
+
     root = tmp_path / "project"
     shutil.copytree(finished.root, root, symlinks=True)
+    keep_own_files(Project(root), finished.root)
     return Checkout(root)
 
 

@@ -12,10 +12,11 @@ from typing import Any
 import optuna
 import sqlalchemy.exc as sa
 from optuna.storages import RDBStorage
+from sqlalchemy.pool import NullPool
 
 from creditrisk.errors import TrackingError
 from creditrisk.paths import Project
-from creditrisk.tracking.store import ANSWER_SECONDS, shown, sqlite_file
+from creditrisk.tracking.store import ANSWER_SECONDS, UNREACHABLE, shown, sqlite_file
 
 HEARTBEAT_SECONDS, GRACE_SECONDS = 20, 90
 """A trial whose process has not been heard of for so long is taken for dead."""
@@ -63,7 +64,8 @@ def _connect(url: str) -> RDBStorage:
         arguments: dict[str, Any] = {"connect_args": {"timeout": 60}}  # two processes write by turns
     else:
         url = re.sub(r"^postgres(?:ql)?://", "postgresql+psycopg://", url)
-        arguments = {"pool_pre_ping": True}
+        # No pool: the thread that says a trial is alive would leave its connection open in it.
+        arguments = {"poolclass": NullPool}
         if url.startswith("postgresql"):
             arguments["connect_args"] = {"connect_timeout": ANSWER_SECONDS}
     with warnings.catch_warnings():
@@ -85,17 +87,7 @@ def _sentence(url: str, error: Exception) -> str:
     small = text.lower()
     if "could not parse" in small or "can't load plugin" in small or isinstance(cause, sa.ArgumentError):
         return f"{where}: not an address of a database. Expected postgresql://USER:PASSWORD@HOST:5432/NAME or sqlite:///FILE."
-    if any(
-        sign in small
-        for sign in (
-            "connection refused",
-            "timeout expired",
-            "could not translate",
-            "resolve",
-            "timed out",
-            "connection failed",
-        )
-    ):
+    if any(sign in small for sign in UNREACHABLE):
         return (
             f"{where}: no answer. Is the server running and the address right? Without --study-storage a file is used."
         )
