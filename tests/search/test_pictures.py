@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import re
+from typing import cast
 
 import numpy as np
 import optuna
+from matplotlib.patches import Rectangle
 from optuna.trial import TrialState, create_trial
 from search.lab import knowing, plan
 
@@ -54,7 +56,8 @@ def test_what_mattered_comes_first_in_the_picture() -> None:
     pictures = draw(found, stood, choose(stood)[0].family)
     assert set(pictures) == {"families.png", "history.png", "quality_and_cost.png", "importance.png"}
     (axes,) = pictures["importance.png"].axes
-    bars = {label.get_text(): bar.get_width() for label, bar in zip(axes.get_yticklabels(), axes.patches, strict=True)}
+    widths = [cast(Rectangle, bar).get_width() for bar in axes.patches]
+    bars = {label.get_text(): width for label, width in zip(axes.get_yticklabels(), widths, strict=True)}
     assert bars["c"] > 2 * bars["min iv"]
     texts = [text.get_text() for text in pictures["families.png"].axes[0].texts]
     assert any("chosen" in text for text in texts)
