@@ -37,7 +37,7 @@ def study(trials: int) -> optuna.Study:
                 state=TrialState.PRUNED if number == 3 else TrialState.COMPLETE,
                 value=outcome.log_loss,
                 params=params,
-                distributions={FAMILY: CHOICES} | ranges,
+                distributions={FAMILY: CHOICES, **ranges},
                 user_attrs={
                     "summary": outcome.summary(),
                     "folds": outcome.by_fold(),
