@@ -15,20 +15,16 @@ their mean margin.
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
-from creditrisk.contract import Input
 from creditrisk.errors import ModelError
+from creditrisk.model.encoded import EncodedModel, capacities
 from creditrisk.model.encoding import Encoding, fit_encoding
-from creditrisk.model.family import MODEL_FILE, Fitted, RowFunction, TrainingData, Value, read_json
+from creditrisk.model.family import Fitted, TrainingData
 from creditrisk.model.threads import threads
 from creditrisk.params import ModelParams, XgboostParams
 
@@ -41,8 +37,6 @@ ALONE = 50_000
 work a round of few rows takes twenty times as long with two."""
 PATIENCE = 50
 """Rounds without a better log loss after which early stopping ends."""
-SMALL = 3_000
-"""Rows up to which a table is small."""
 LARGEST = 1e38
 """Numbers beyond are taken for it: float32 must hold a cut above the largest."""
 LIGHTEST = 1e-6
@@ -95,119 +89,38 @@ def fit(data: TrainingData, params: ModelParams, seed: int, valid: TrainingData 
 
 def candidates(rows: int, params: ModelParams) -> list[ModelParams]:
     """Capacities worth trying, the likeliest first; what the user fixed stays."""
-    tried = [(200, 7), (200, 4)] if rows <= SMALL else [(600, 12), (1_500, 31)]
-    found: list[XgboostParams] = []
-    for rounds, leaves in tried:
-        given = params.xgboost
-        missing = {"rounds": given.rounds or rounds, "leaves": given.leaves or leaves}
-        settled = given.model_copy(update=missing)
-        if settled not in found:
-            found.append(settled)
-    return [params.model_copy(update={"xgboost": settled}) for settled in found]
+    return [params.model_copy(update={"xgboost": one}) for one in capacities(rows, params.xgboost)]
 
 
-class XgboostModel:
+class XgboostModel(EncodedModel):
     """An XGBoost booster over encoded inputs."""
 
-    family: ClassVar[str] = "xgboost"
+    family = "xgboost"
+    trees_file = TREES_FILE
 
-    def __init__(self, inputs: tuple[Input, ...], encoding: Encoding, trees: bytes) -> None:
-        self.inputs, self.encoding, self.trees = inputs, encoding, trees
+    def _read(self) -> int:
         self._library = _library()
         # Threads belong to a booster; one row is done before a second thread has begun.
-        self.booster, self._single = self._read(threads()), self._read(1)
-        if self.booster.num_features() != len(encoding.columns):
-            raise ModelError("the trees and the encoding of inputs do not belong together. Train again.")
-        # The library's expected value: each tree averaged by the training rows in its leaves.
-        self.baseline = float(self._shap(self._rows(np.zeros((1, len(encoding.columns)))))[0, -1])
+        self.booster, self._single = self._booster(threads()), self._booster(1)
+        return int(self.booster.num_features())
 
-    def margin(self, table: pl.DataFrame) -> Floats:
-        """Log-odds of bad, shape (n,)."""
-        return self._raw(self._rows(self._matrix(table)))
-
-    def contributions(self, table: pl.DataFrame) -> Floats:
-        """What each input adds to the baseline, shape (n, inputs)."""
-        return self.encoding.sum_by_input(self._shap(self._rows(self._matrix(table)))[:, :-1])
-
-    def explain(self, table: pl.DataFrame) -> tuple[Floats, Floats]:
-        """Margin (n,) and contributions (n, inputs)."""
-        rows = self._rows(self._matrix(table))
-        return self._raw(rows), self.encoding.sum_by_input(self._shap(rows)[:, :-1])
-
-    def row(self) -> RowFunction:
-        """Compile the path for one row, through the library: milliseconds, nearly all of it for contributions."""
-
-        def score(values: Sequence[Value]) -> tuple[float, Sequence[float]]:
-            encoded = self._rows(np.array([self.encoding.row(values)], dtype=np.float64))
-            added = self.encoding.sum_by_input(self._shap(encoded)[:, :-1])
-            return float(self._raw(encoded)[0]), added[0].tolist()
-
-        return score
-
-    def save(self, folder: Path) -> None:
-        """Write XGBoost's own ``model.ubj``, and ``model.json`` with the encoding and the trees' SHA-256."""
-        content = {
-            "family": self.family,
-            "inputs": [item.model_dump(mode="json") for item in self.inputs],
-            "encoding": self.encoding.to_json(),
-            "sha256": _digest(self.trees),
-        }
-        (folder / TREES_FILE).write_bytes(self.trees)
-        text = json.dumps(content, ensure_ascii=False, allow_nan=False)
-        (folder / MODEL_FILE).write_text(text, encoding="utf-8")
-
-    @classmethod
-    def load(cls, folder: Path) -> XgboostModel:
-        """Read what ``save`` wrote.
-
-        Raises:
-            ModelError: a file is absent or changed, or XGBoost is not installed.
-        """
-        path, trees = folder / MODEL_FILE, folder / TREES_FILE
-        content = read_json(path)
-        try:
-            found = trees.read_bytes()
-        except OSError as error:
-            raise ModelError(f"{trees}: cannot be read: {error}. Restore the file or train again.") from None
-        # XGBoost's parser trusts its input, so it sees only what was written here.
-        if content.get("family") != cls.family or content.get("sha256") != _digest(found):
-            raise ModelError(f"{trees}: not the trees that {path.name} names; the file was changed. Train again.")
-        try:
-            inputs = tuple(Input.model_validate(item) for item in content["inputs"])
-            encoding = Encoding.from_json(content["encoding"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise ModelError(
-                f"{path}: inputs and encoding cannot be read ({type(error).__name__}). Train again."
-            ) from None
-        return cls(inputs, encoding, found)
-
-    def _read(self, threads: int) -> xgboost.Booster:
-        booster = self._library.Booster({"nthread": threads})
+    def _booster(self, count: int) -> xgboost.Booster:
+        booster = self._library.Booster({"nthread": count})
         try:
             booster.load_model(bytearray(self.trees))
         except self._library.core.XGBoostError as error:
             said = str(error).strip().splitlines()[0]
             raise ModelError(f"the trees cannot be read by XGBoost: {said}. Train again.") from None
-        booster.set_param({"nthread": threads})  # a model that is read resets it
+        booster.set_param({"nthread": count})  # a model that is read resets it
         return booster
-
-    def _matrix(self, table: pl.DataFrame) -> Floats:
-        names = [item.name for item in self.inputs]
-        if table.columns != names:
-            raise ModelError(f"table to score: columns are {table.columns}, expected the model's inputs {names}.")
-        return self.encoding.matrix(table)
 
     def _rows(self, matrix: Floats) -> xgboost.DMatrix:
         return _rows(self._library, matrix, 1 if matrix.shape[0] == 1 else threads())
 
     def _raw(self, rows: xgboost.DMatrix) -> Floats:
-        if not rows.num_row():
-            return np.zeros(0)
         return np.asarray(self._for(rows).predict(rows, output_margin=True), dtype=np.float64)
 
     def _shap(self, rows: xgboost.DMatrix) -> Floats:
-        if not rows.num_row():
-            return np.zeros((0, len(self.encoding.columns) + 1))
         return np.asarray(self._for(rows).predict(rows, pred_contribs=True), dtype=np.float64)
 
     def _for(self, rows: xgboost.DMatrix) -> xgboost.Booster:
@@ -267,10 +180,6 @@ def _node_weights(left: list[int], right: list[int], reached: NDArray[np.int64],
 
 def _threads(rows: int) -> int:
     return 1 if rows <= ALONE else threads()
-
-
-def _digest(trees: bytes) -> str:
-    return hashlib.sha256(trees).hexdigest()
 
 
 def _library() -> Any:
