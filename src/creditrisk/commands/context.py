@@ -16,7 +16,7 @@ from rich.text import Text
 from creditrisk.contract import Contract
 from creditrisk.errors import ContractError, nearest
 from creditrisk.params import Params
-from creditrisk.paths import Project
+from creditrisk.paths import Project, whole
 
 NEXT = "next"
 """The line of a result that says what to type."""
@@ -89,7 +89,6 @@ def set_params(path: Path, **values: str) -> bool:
             changed = f"{changed[: match.start()]}{key}: {written}{changed[match.end() :]}"
     if changed == text:
         return False
-    draft = path.with_name(f".{path.name}")
-    draft.write_text(changed, encoding="utf-8")
-    draft.replace(path)
+    with whole(path) as draft:
+        draft.write_text(changed, encoding="utf-8")
     return True

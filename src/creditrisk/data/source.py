@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from io import BytesIO
 from pathlib import Path
@@ -19,6 +17,7 @@ from creditrisk.data.delimited import BROKEN, BROKEN_TEXT, Delimited
 from creditrisk.data.fetch import fetch, sha256_of, shown
 from creditrisk.data.local import LocalFile, inspect
 from creditrisk.errors import SourceError, nearest
+from creditrisk.paths import whole
 from creditrisk.progress import Bar, bar
 
 __all__ = ["BROKEN", "BROKEN_TEXT", "RawReport", "fetch", "materialise", "number_rows", "scan", "sha256_of"]
@@ -91,7 +90,7 @@ def materialise(contract: Contract, out: Path, broken: Path, root: Path, cache: 
     path = fetch(contract.source, cache, root)
     local = inspect(path, contract.source.format)
     faults: list[pl.DataFrame] = []
-    with _draft(out) as draft, _draft(broken) as draft_broken:
+    with whole(out) as draft, whole(broken) as draft_broken:
         with bar(f"reading {path.name}", path.stat().st_size) as progress:
             table = (
                 _csv(local, contract.source.format, progress, faults.append)
@@ -126,17 +125,6 @@ def number_rows(raw: pl.LazyFrame, broken: pl.DataFrame) -> pl.LazyFrame:
         return pl.Series(rows.to_numpy() + np.searchsorted(before, rows.to_numpy(), side="left"))
 
     return numbered.with_columns(pl.col(ROW).map_batches(shifted, return_dtype=pl.Int64, is_elementwise=True))
-
-
-@contextmanager
-def _draft(path: Path) -> Iterator[Path]:
-    """A path to write to, which becomes ``path`` when all went well."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        yield draft
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _csv(
@@ -266,7 +254,7 @@ def _first_line(error: Exception) -> str:
 def _simulated(simulation: Simulation, out: Path, broken: Path) -> RawReport:
     from creditrisk.data.simulate import simulate
 
-    with _draft(broken) as draft_broken:
+    with whole(broken) as draft_broken:
         report = simulate(simulation, out.parent, raw=out.name)
         pl.DataFrame(schema=FAULTS).write_parquet(draft_broken)
     origin = f"simulation, seed {simulation.seed}"

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from creditrisk.exploration.workspace import SIMULATED
-from creditrisk.paths import Project
+from creditrisk.paths import Project, whole
 
 MARK = "creditrisk"
 """Key of a notebook's metadata: of which portfolio and of which code its outputs are."""
@@ -67,9 +67,8 @@ def main() -> None:
     folder = Project.find().root / "2.notebooks"
     for path in [Path(name) for name in sys.argv[1:]] or sorted(folder.glob("*.ipynb")):
         notebook = execute(path, SIMULATED)
-        draft = path.with_suffix(".draft")
-        nbformat.write(notebook, draft)
-        draft.replace(path)
+        with whole(path) as draft:
+            nbformat.write(notebook, draft)
         print(f"{path.name}: {path.stat().st_size:,} bytes")
 
 

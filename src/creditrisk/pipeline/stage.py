@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import Any
 from creditrisk.contract import Contract
 from creditrisk.errors import CreditRiskError, os_sentence
 from creditrisk.params import Params
-from creditrisk.paths import Project
+from creditrisk.paths import Project, whole
 
 
 @dataclass(frozen=True)
@@ -69,12 +68,8 @@ def run(work: Callable[[Stage], str]) -> None:
 def write_json(path: Path, value: dict[str, Any]) -> None:
     """Write JSON whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with whole(path) as draft:
         draft.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def read_json(path: Path) -> dict[str, Any]:

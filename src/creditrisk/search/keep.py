@@ -9,6 +9,7 @@ from typing import Any
 
 from creditrisk.errors import ContractError
 from creditrisk.params import Params
+from creditrisk.paths import whole
 
 KEPT = "kept from "
 WIDTH = 4096
@@ -53,9 +54,8 @@ def keep(path: Path, family: str, sections: Mapping[str, Mapping[str, Any]], rem
         raise ContractError(f"{error} The file was left as it was.") from None
     if changed == text:
         return False
-    draft = path.with_name(f".{path.name}")
-    draft.write_text(changed, encoding="utf-8")
-    draft.replace(path)
+    with whole(path) as draft:
+        draft.write_text(changed, encoding="utf-8")
     return True
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from creditrisk.decision import Policy
+from creditrisk.paths import whole
 from creditrisk.validation.calibration import CalibrationCheck
 from creditrisk.validation.comparison import Comparison
 from creditrisk.validation.fairness import Impact
@@ -123,10 +123,6 @@ def write_report(path: Path, context: ReportContext) -> Path:
     from creditrisk.validation.sections import render
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with whole(path) as draft:
         draft.write_text(render(context), encoding="utf-8")
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
     return path
