@@ -23,7 +23,7 @@ import polars as pl
 
 from creditrisk.contract import TARGET, Contract
 from creditrisk.data.characteristics import add_characteristics
-from creditrisk.data.clean import clean_scoring
+from creditrisk.data.clean_scoring import clean_scoring
 from creditrisk.decision import Policy
 from creditrisk.model.calibration import fit_calibrator
 from creditrisk.model.family import TrainingData, fit_family
@@ -147,7 +147,7 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     small, raw = contract(), table()
     outcome = pl.Series(TARGET, raw["y"].cast(pl.Float64))
-    clean = add_characteristics(clean_scoring(raw.lazy(), small), small).collect().with_columns(outcome)
+    clean = add_characteristics(clean_scoring(raw, small).lazy(), small).collect().with_columns(outcome)
     data = training_data(clean, small)
     scorers = {family: scorer_of(family, small, data) for family in FAMILIES}
     rows = raw.drop("y").head(200).to_dicts()

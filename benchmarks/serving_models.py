@@ -13,7 +13,8 @@ from row import DEPTH, TREES, contract, table
 
 from creditrisk.contract import Contract
 from creditrisk.data.characteristics import add_characteristics
-from creditrisk.data.clean import clean_scoring, clean_training
+from creditrisk.data.clean import clean_training
+from creditrisk.data.clean_scoring import clean_scoring
 from creditrisk.data.split import split
 from creditrisk.model.bundle import digest_of
 from creditrisk.params import Params, Split
@@ -78,7 +79,7 @@ def ready_features() -> list[list[float]]:
 
 def _numbers(raw: pl.DataFrame) -> np.ndarray[Any, np.dtype[np.float64]]:
     portfolio = contract()
-    whole = add_characteristics(clean_scoring(raw.lazy(), portfolio), portfolio).collect()
+    whole = add_characteristics(clean_scoring(raw, portfolio).lazy(), portfolio).collect()
     codes = raw.select(pl.col("^c[0-9]$").str.slice(1).cast(pl.Float64))
     parts = (raw.select(pl.col("^n[0-9]+$")), codes, whole.select(list(portfolio.characteristics)))
     return np.hstack([part.cast(pl.Float64).fill_null(np.nan).to_numpy() for part in parts])

@@ -41,6 +41,11 @@ APPLICATION_DATE = "application_date"
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
 
 
+def is_pattern(raw: str) -> bool:
+    """Whether the table engine would read a raw column's name as a pattern for several columns."""
+    return raw == "*" or (raw.startswith("^") and raw.endswith("$"))
+
+
 def _name(value: str) -> str:
     if not _NAME.fullmatch(value):
         raise ValueError("a name starts with a letter and has only letters, digits and underscores (63 at most)")
@@ -309,6 +314,8 @@ class Contract(Frozen):
         clean: dict[str, str] = {}
         for raw, column in self.columns.items():
             name = column.rename or raw
+            if is_pattern(raw):
+                raise ValueError(f"columns.{raw}: * and ^...$ are patterns, no names; rename the column in the table")
             if column.role != "ignore" and raw != self.target.column and not _NAME.fullmatch(name):
                 raise ValueError(f"columns.{raw}: give it a rename of letters, digits and underscores")
             if name in clean:

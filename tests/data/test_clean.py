@@ -12,7 +12,8 @@ import pytest
 from support import little_space
 
 from creditrisk.contract import Contract
-from creditrisk.data.clean import clean_scoring, clean_training, write_cleaned
+from creditrisk.data.clean import clean_training, write_cleaned
+from creditrisk.data.clean_scoring import clean_scoring
 from creditrisk.data.report import CleaningReport
 from creditrisk.errors import ContractError, DataError
 
@@ -63,7 +64,7 @@ def cell(
     """Clean one column in scoring: values, faults, warnings."""
     given = contract(columns={"x": column}, id=None)
     raw = pl.DataFrame({"x": pl.Series(values, dtype=dtype, strict=False)})
-    found = clean_scoring(raw.lazy(), given).collect()
+    found = clean_scoring(raw, given)
     return found["x"].to_list(), found["_fault"].to_list(), found["_warnings"].to_list()
 
 
@@ -303,13 +304,13 @@ def test_required_values() -> None:
 
 def test_application_date() -> None:
     given = contract({"day": {"type": "date", "rename": "issued", "role": "time"}}, time="issued")
-    raw = loans(day=["2020-01-31", ""] * 4).lazy()
-    stated = clean_scoring(raw, given).collect()["application_date"].to_list()[:2]
+    raw = loans(day=["2020-01-31", ""] * 4)
+    stated = clean_scoring(raw, given)["application_date"].to_list()[:2]
     assert stated == [dt.date(2020, 1, 31), dt.date.today()]
-    assert clean_scoring(raw, given, dt.date(2021, 5, 5)).collect()["application_date"].unique().to_list() == [
+    assert clean_scoring(raw, given, dt.date(2021, 5, 5))["application_date"].unique().to_list() == [
         dt.date(2021, 5, 5)
     ]
-    without = clean_scoring(raw.drop("day"), given, dt.date(2021, 5, 5)).collect()
+    without = clean_scoring(raw.drop("day"), given, dt.date(2021, 5, 5))
     assert without["application_date"].unique().to_list() == [dt.date(2021, 5, 5)]
 
 
@@ -347,10 +348,10 @@ def test_extra_columns_can_be_ignored() -> None:
 
 
 def test_scoring_needs_features_alone() -> None:
-    found = clean_scoring(loans().select("use", "amt", pl.lit(1).alias("more")).lazy(), contract()).collect()
+    found = clean_scoring(loans().select("use", "amt", pl.lit(1).alias("more")), contract())
     assert found.columns == ["amount", "purpose", "_fault", "_warnings"]
     with pytest.raises(DataError, match=r"lacks 1 column.*'use'"):
-        clean_scoring(loans().select("amt").lazy(), contract())
+        clean_scoring(loans().select("amt"), contract())
 
 
 def test_broken_lines_count_as_quarantined(tmp_path: Path) -> None:
@@ -404,8 +405,7 @@ def test_cleaning_streams() -> None:
     }
     raw = loans().with_columns(pl.lit("1").alias(name) for name in kinds).lazy()
     cleaned = clean_training(raw, contract(kinds, population="amount > 0"))
-    scoring = clean_scoring(raw, contract(kinds))
-    for plan in (cleaned.table, cleaned.marked, scoring):
+    for plan in (cleaned.table, cleaned.marked):
         graph = plan.show_graph(engine="streaming", plan_stage="physical", raw_output=True, show=False)
         assert graph is not None
         assert 'fillcolor="0.0 0.3 1.0"' not in graph

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from creditrisk.contract import Contract
+from creditrisk.contract import Contract, is_pattern
 from creditrisk.data.characteristics import add_characteristics, inputs_frame
 from creditrisk.data.clean import clean_training
 from creditrisk.data.infer import Inferred, infer
@@ -511,7 +511,7 @@ _CELL = st.one_of(
 def test_any_table_gives_a_contract_that_reads_it(tmp_path: Path, data: st.DataObject) -> None:
     rows = data.draw(st.integers(2, 30))
     names = data.draw(st.lists(_TEXT.filter(str.strip), min_size=1, max_size=4, unique=True))
-    names = [name for name in names if name not in ("y", "_broken", "_broken_text", "steady")]
+    names = [name for name in names if name not in ("y", "_broken", "_broken_text", "steady") and not is_pattern(name)]
     table = pl.DataFrame(
         {name: data.draw(st.lists(_CELL, min_size=rows, max_size=rows)) for name in names}
         | {"steady": [f"{row * 37 % 11}" for row in range(rows)], "y": [str(row % 2) for row in range(rows)]},
@@ -524,6 +524,14 @@ def test_any_table_gives_a_contract_that_reads_it(tmp_path: Path, data: st.DataO
     made = inputs_frame(add_characteristics(cleaned.marked, contract), contract).collect()
     assert made.height == rows
     assert cleaned.quarantine.collect().height <= 0.01 * rows * (len(names) + 1)
+
+
+@pytest.mark.parametrize("name", ["*", "^a.*$"])
+def test_names_that_are_patterns_are_refused(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "patterns.csv"
+    pl.DataFrame({name: ["1", "2"], "a1": ["3", "4"], "y": ["0", "1"]}).write_csv(path)
+    with pytest.raises(DataError, match="are patterns, no names"):
+        infer(path, "y")
 
 
 def test_decimal_commas_are_read_and_points_part_thousands(tmp_path: Path) -> None:

@@ -13,11 +13,14 @@ import numpy as np
 import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
 
 from creditrisk.contract import Contract
 from creditrisk.data.characteristics import add_characteristics, inputs_frame
-from creditrisk.data.clean import clean_scoring
+from creditrisk.data.clean_scoring import clean_scoring
+from creditrisk.data.column import clean_column, column_cleaner
 from creditrisk.data.row import compile_row
+from creditrisk.data.rules import rules
 
 EXAMPLES = int(os.environ.get("PARITY_EXAMPLES", "80"))
 DAY = dt.date(2024, 3, 1)
@@ -224,7 +227,13 @@ def test_a_row_alone_and_in_a_table_is_the_same(seed: int) -> None:
     draw = Draw(seed)
     contract = contract_of({"always": {"type": "number"}} | {f"x{index}": draw.column() for index in range(5)})
     raw = pl.DataFrame([draw.series(name, 12) for name in contract.columns])
-    clean = clean_scoring(raw.lazy(), contract, DAY).collect(engine="streaming" if seed % 2 else "in-memory")
+    clean = clean_scoring(raw, contract, DAY)
+    for rule in rules(contract, training=False):
+        dtype = raw.schema[rule.raw]
+        plan = raw.lazy().select(both=clean_column(rule, dtype)).unnest("both")
+        streamed = plan.collect(engine="streaming" if seed % 2 else "in-memory")
+        values, codes = column_cleaner(rule, dtype)(raw[rule.raw])
+        assert_frame_equal(streamed, pl.DataFrame({"value": values, "code": codes}))
     table = inputs_frame(add_characteristics(clean.lazy(), contract), contract).collect()
     function = compile_row(contract)
     for given_, cleaned, inputs in zip(

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from creditrisk.contract import Input, Reason
-from creditrisk.model.reasons import compile_reasons, compile_text, reasons_frame
+from creditrisk.model.reasons import BLOCK, compile_reasons, compile_text, reasons_frame
 
 INPUTS = (
     Input(name="amount", kind="number", title="Amount", unit="EUR", monotone="increasing", reason="The amount is high"),
@@ -110,18 +110,35 @@ rows_and_parts = st.lists(
 )
 
 
+def check_each_row(table: pl.DataFrame, parts: Any, limit: int) -> None:
+    frame = reasons_frame(INPUTS, MEDIANS, table, parts, limit)
+    single = compile_reasons(INPUTS, MEDIANS, limit)
+    for row, own, found in zip(table.iter_rows(), parts.tolist(), frame.iter_rows(named=True), strict=True):
+        reasons = single(row, own)
+        padded = [(r.text, r.characteristic) for r in reasons] + [(None, None)] * (limit - len(reasons))
+        assert [(found[f"reason_{k + 1}"], found[f"characteristic_{k + 1}"]) for k in range(limit)] == padded
+
+
+SCHEMA = {item.name: pl.Float64 if item.kind == "number" else pl.String for item in INPUTS}
+
+
 @settings(max_examples=100, deadline=None)
 @given(rows_and_parts, st.integers(1, 10))
 def test_a_table_gives_what_each_row_gives(pairs: list[Any], limit: int) -> None:
-    schema = {item.name: pl.Float64 if item.kind == "number" else pl.String for item in INPUTS}
-    table = pl.DataFrame([row for row, _ in pairs], schema=schema, orient="row")
-    frame = reasons_frame(INPUTS, MEDIANS, table, np.array([parts for _, parts in pairs]), limit)
-    single = compile_reasons(INPUTS, MEDIANS, limit)
-    for at, (row, parts) in enumerate(pairs):
-        reasons = single(row, parts)
-        padded = [(r.text, r.characteristic) for r in reasons] + [(None, None)] * (limit - len(reasons))
-        found = frame.row(at, named=True)
-        assert [(found[f"reason_{k + 1}"], found[f"characteristic_{k + 1}"]) for k in range(limit)] == padded
+    table = pl.DataFrame([row for row, _ in pairs], schema=SCHEMA, orient="row")
+    check_each_row(table, np.array([parts for _, parts in pairs]), limit)
+
+
+def test_a_large_table_gives_what_each_row_gives() -> None:
+    """More rows than are looked through at once, and more stated numbers than are written one by one."""
+    random, rows = np.random.default_rng(3), 2 * BLOCK + 17
+    numbers = {name: random.normal(0, 10.0 ** random.integers(-3, 5, rows)) for name in MEDIANS}
+    words = {item.name: random.choice(["own", "some", "cook"], rows) for item in INPUTS if item.kind == "category"}
+    table = pl.DataFrame(numbers | words, schema=SCHEMA)
+    gaps = [pl.when(pl.Series(random.random(rows) > 0.1)).then(pl.col(name)).alias(name) for name in table.columns]
+    parts = random.normal(0, 1, (rows, len(INPUTS))).round(1)
+    check_each_row(table.with_columns(gaps), parts, 4)
+    check_each_row(table.with_columns(gaps), np.asfortranarray(parts), 3)
 
 
 def test_an_empty_table_has_the_columns() -> None:

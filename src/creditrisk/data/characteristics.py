@@ -6,6 +6,7 @@ Characteristics are computed row by row, so doing it before the split leaks noth
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import polars as pl
 
@@ -23,6 +24,11 @@ class Parsed:
 
     characteristics: dict[str, Expression]
     population: Expression | None
+
+    @cached_property
+    def columns(self) -> list[pl.Expr]:
+        """The characteristics as columns: compiled once, for many pieces of a table."""
+        return [to_polars(expression).alias(name) for name, expression in self.characteristics.items()]
 
 
 def parse_all(contract: Contract) -> Parsed:
@@ -52,8 +58,7 @@ def add_characteristics(table: pl.LazyFrame, contract: Contract) -> pl.LazyFrame
 
     Needs the clean columns, and ``application_date`` where the contract has a time column.
     """
-    parsed = parse_all(contract)
-    return table.with_columns(to_polars(expression).alias(name) for name, expression in parsed.characteristics.items())
+    return table.with_columns(parse_all(contract).columns)
 
 
 def inputs_frame(table: pl.LazyFrame, contract: Contract) -> pl.LazyFrame:

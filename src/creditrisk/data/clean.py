@@ -6,7 +6,6 @@ that no rule reads) raise at once. ``write_cleaned`` does the same in bounded me
 
 from __future__ import annotations
 
-import datetime as dt
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from polars.io.plugins import register_io_source
 from creditrisk.contract import APPLICATION_DATE, GROUP, ID, ROW, TARGET, WEIGHT, Contract
 from creditrisk.data.column import clean_column, text_form
 from creditrisk.data.marks import content_id, duplicates, outcome, state, system_columns
-from creditrisk.data.messages import QUARANTINE, RAW, check_columns, fault_lines, missing_columns, sentences
+from creditrisk.data.messages import QUARANTINE, RAW, check_columns, fault_lines
 from creditrisk.data.parquet import ParquetDraft, sink_table
 from creditrisk.data.report import CODE, KEPT, QUARANTINED, STATE, TARGET_TEXT, CleaningReport, Tally
 from creditrisk.data.rules import FAULT, Rule, rules
@@ -119,53 +118,6 @@ def clean_training(raw: pl.LazyFrame, contract: Contract, broken: pl.DataFrame |
     repeated = duplicates(numbered, dtypes, contract)
     marked = system_columns(values, contract).with_columns(state(contract, found, repeated).alias(STATE))
     return Cleaned(contract, marked, dtypes)
-
-
-def clean_scoring(raw: pl.LazyFrame, contract: Contract, application_date: dt.date | None = None) -> pl.LazyFrame:
-    """Clean applications: features under the same rules, ``application_date``, ``_fault`` and ``_warnings``.
-
-    Columns that a model never sees (identifiers, target, protected attributes) may be absent and are left out.
-    ``application_date`` comes from the argument, else from the time column, else it is today.
-
-    Args:
-        raw: applications under raw names.
-        contract: the portfolio's contract.
-        application_date: the day of application of all rows.
-
-    Returns:
-        Clean features in the contract's order, and the two texts: ``_fault`` is null where the row can be scored, else
-        says what is wrong with every faulty field; ``_warnings`` is null, or says what was clipped or not known.
-
-    Raises:
-        DataError: a feature's column is missing.
-    """
-    schema = raw.collect_schema()
-    dtypes = dict(zip(schema.names(), schema.dtypes(), strict=True))
-    found = rules(contract, training=False)
-    missing = [rule.raw for rule in found if rule.raw not in dtypes and rule.name != contract.time]
-    if missing:
-        raise missing_columns(missing, list(dtypes), contract)
-    present = [rule for rule in found if rule.raw in dtypes]
-    cells = raw.select(
-        *(clean_column(rule, dtypes[rule.raw]).alias(_CELL + rule.name) for rule in present),
-        *(pl.col(rule.raw).alias(RAW + rule.name) for rule in present),
-    )
-    values = _unpacked(cells, present)
-    if contract.time:
-        today = pl.lit(application_date or dt.date.today(), dtype=pl.Date)
-        stated = application_date is None and any(rule.name == contract.time for rule in present)
-        values = values.with_columns(
-            (pl.col(contract.time).fill_null(today) if stated else today).alias(APPLICATION_DATE)
-        )
-        if application_date is not None:  # the time column is not looked at, so nothing is wrong with it
-            present = [rule for rule in present if rule.name != contract.time]
-    names = [rule.name for rule in present if rule.name != APPLICATION_DATE]
-    return values.select(
-        *names,
-        *([APPLICATION_DATE] if contract.time else []),
-        sentences(present, dtypes, faults=True).alias("_fault"),
-        sentences(present, dtypes, faults=False).alias("_warnings"),
-    )
 
 
 def write_cleaned(

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from creditrisk.data.ordinary import Cleaned, Cleaner, ordinary_first
 from creditrisk.data.rules import (
     CLIPPED,
     COMMA_NUMBER,
@@ -39,10 +40,43 @@ def clean_column(rule: Rule, dtype: pl.DataType) -> pl.Expr:
     Raises:
         DataError: the raw column is of a type that no rule reads, such as a list.
     """
+    result = _by_rules(rule, dtype)
+    clean = ordinary_first(rule, dtype, _evaluated(rule, result))
+    if clean is None:
+        return result
+
+    def both(cells: pl.Series) -> pl.Series:
+        values, codes = clean(cells)
+        return pl.DataFrame([values.alias("value"), codes.alias("code")]).to_struct()
+
+    return pl.col(rule.raw).map_batches(both, return_dtype=_cleaned(rule), is_elementwise=True)
+
+
+def column_cleaner(rule: Rule, dtype: pl.DataType) -> Cleaner:
+    """The same for a column in memory, prepared once for many pieces of a table; it raises likewise."""
+    by_rules = _evaluated(rule, _by_rules(rule, dtype))
+    return ordinary_first(rule, dtype, by_rules) or by_rules
+
+
+def _cleaned(rule: Rule) -> pl.Struct:
+    return pl.Struct({"value": DTYPES[rule.column.kind], "code": pl.UInt8})
+
+
+def _by_rules(rule: Rule, dtype: pl.DataType) -> pl.Expr:
     result = _cell(rule, dtype)
     if dtype != pl.String or (rule.type == "text" and rule.column.case == "keep" and not rule.column.strip):
         return result  # trimming alone is quicker than numbering
-    return by_distinct(rule.raw, result, pl.Struct({"value": DTYPES[rule.column.kind], "code": pl.UInt8}))
+    return by_distinct(rule.raw, result, _cleaned(rule))
+
+
+def _evaluated(rule: Rule, result: pl.Expr) -> Cleaner:
+    named = result.alias(rule.raw)
+
+    def clean(cells: pl.Series) -> Cleaned:
+        both = cells.to_frame(rule.raw).with_columns(named).to_series().struct.unnest()  # spreads a constant
+        return both["value"], both["code"]
+
+    return clean
 
 
 def _cell(rule: Rule, dtype: pl.DataType) -> pl.Expr:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import polars as pl
 
-from creditrisk.contract import Contract, Format
+from creditrisk.contract import Contract, Format, is_pattern
 from creditrisk.data import naming
 from creditrisk.data.delimited import BROKEN, BROKEN_TEXT
 from creditrisk.data.draft import Draft
@@ -70,6 +70,10 @@ def infer(
     with tempfile.TemporaryDirectory() as folder:
         frame, broken = _copied(table, form, Path(folder) / "table.parquet")
         names = frame.collect_schema().names()
+        if patterns := [name for name in names if is_pattern(name)]:
+            raise DataError(
+                f"{table}: column {patterns[0]!r}: * and ^...$ are patterns, no names. Rename it in the table."
+            )
         for what, wanted in (("target", target), ("time", time), ("id", id_)):
             _check_column(table, what, wanted, names)
         found = profile(frame)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import numpy as np
 import polars as pl
 
 from creditrisk.contract import ROW, Contract
@@ -35,32 +38,41 @@ def _named(code: pl.Expr, texts: dict[int, str]) -> pl.Expr:
     return found
 
 
-def sentences(found: list[Rule], dtypes: dict[str, pl.DataType], faults: bool) -> pl.Expr:
-    """All faults (or warnings) of a row in words, separated by semicolons; null where there is none.
+def sentences(found: list[Rule], raw: pl.DataFrame, codes: list[pl.Series], faults: bool) -> pl.Series:
+    """All faults (or warnings) of each row in words, separated by semicolons; null where there is none.
 
     Most rows have none, so the texts are put together for the others alone.
+
+    Args:
+        found: the rules, in order.
+        raw: the columns as they came.
+        codes: what became of the values, by rule.
+        faults: which of the two is wanted.
     """
     low, high = (FAULT, CODES) if faults else (CLIPPED, FAULT)
+    concerned = np.zeros(raw.height, dtype=bool)
+    said_of = []
+    for rule, column in zip(found, codes, strict=True):
+        numbers = column.to_numpy()
+        if numbers.size and numbers.max() >= low:
+            said_of.append((rule, column))
+            concerned |= (numbers >= low) & (numbers < high)
+    rows = pl.Series(np.flatnonzero(concerned))
+    if rows.is_empty():
+        return pl.repeat(None, raw.height, dtype=pl.String, eager=True)
+    table = raw.select(
+        *(pl.col(rule.raw).gather(rows).alias(RAW + rule.name) for rule, _ in said_of),
+        *(pl.lit(column.gather(rows)).alias(CODE + rule.name) for rule, column in said_of),
+    )
     parts = []
-    for rule in found:
-        code, shown = pl.col(CODE + rule.name), _shown(rule, dtypes)
+    for rule, _ in said_of:
+        code, shown = pl.col(CODE + rule.name), _shown(rule, raw.schema)
         quoted = pl.concat_str(pl.lit("'"), shown, pl.lit("'")).fill_null("nothing")
         said = pl.concat_str(pl.lit(f"{rule.raw}: expected "), _named(code, rule.expected), pl.lit(", found "), quoted)
         parts.append(pl.when((code >= low) & (code < high)).then(said))
-
-    def sentences(cells: pl.Series) -> pl.Series:
-        table = cells.struct.unnest()
-        concerned = table.select(
-            pl.any_horizontal((pl.col(CODE + rule.name) >= low) & (pl.col(CODE + rule.name) < high) for rule in found)
-        ).to_series()
-        texts = table.filter(concerned).select(pl.concat_str(parts, separator="; ", ignore_nulls=True)).to_series()
-        places = pl.select(pl.when(concerned).then(concerned.cum_sum() - 1)).to_series()
-        return texts.gather(places) if texts.len() else pl.Series([None] * table.height, dtype=pl.String)
-
-    if not found:
-        return pl.lit(None, dtype=pl.String)
-    cells = pl.struct(name + rule.name for rule in found for name in (CODE, RAW))
-    return cells.map_batches(sentences, return_dtype=pl.String, is_elementwise=True)
+    texts = table.select(pl.concat_str(parts, separator="; ", ignore_nulls=True)).to_series()
+    places = pl.select(pl.when(pl.Series(concerned)).then(pl.Series(np.cumsum(concerned) - 1))).to_series()
+    return texts.gather(places)
 
 
 def check_columns(dtypes: dict[str, pl.DataType], contract: Contract) -> None:
@@ -94,5 +106,5 @@ def missing_columns(missing: list[str], there: list[str], contract: Contract) ->
     )
 
 
-def _shown(rule: Rule, dtypes: dict[str, pl.DataType]) -> pl.Expr:
+def _shown(rule: Rule, dtypes: Mapping[str, pl.DataType]) -> pl.Expr:
     return text_form(pl.col(RAW + rule.name), dtypes[rule.raw], rule.raw).str.slice(0, SHOWN)

@@ -173,7 +173,7 @@ def _blocks(local: LocalFile, layout: Format, progress: Bar | None) -> Iterator[
 
 
 def _projected(frame: pl.DataFrame, columns: list[str]) -> pl.DataFrame:
-    return frame.select(columns) if columns else pl.DataFrame(height=frame.height)  # select([]) would lose the height
+    return frame[columns] if columns else pl.DataFrame(height=frame.height)  # select([]) would lose the height
 
 
 def _good(

@@ -15,6 +15,8 @@ Indexes = NDArray[np.int64]
 
 FEWEST_CUTS = 8
 CELLS_PER_CUT, MOST_CELLS = 8, 4_096
+BLOCK = 4_096
+"""Numbers that are looked up together: all that is worked out on the way stays in the processor's nearer memory."""
 MOST_STEPS = 3
 """Cuts that may share a cell; where more do, as under a long tail, a binary search is as good."""
 
@@ -45,12 +47,24 @@ class Grid:
 
     def find(self, values: Floats) -> Indexes:
         """How many cuts are at most each value, shape (n,); infinity and what is no number come after infinity's."""
-        if self._starts is None:
-            found: Indexes = np.searchsorted(self._cuts[:-1], values, side="right")
-            return found
-        places = self._starts.take(self._cell(values))
-        for _ in range(self._steps):
-            places += values >= self._cuts.take(places)
+        places = np.empty(values.size, dtype=np.int64)
+        for start in range(0, values.size, BLOCK):
+            block = slice(start, start + BLOCK)
+            places[block] = self._find(values[block])
+        return places
+
+    def _find(self, values: Floats) -> Indexes:
+        places: Indexes
+        if self._starts is not None:
+            places = self._starts.take(self._cell(values))
+            for _ in range(self._steps):
+                places += values >= self._cuts.take(places)
+        elif self._count < FEWEST_CUTS:
+            places = np.zeros(values.size, dtype=np.int64)
+            for cut in self._cuts[:-1]:
+                places += values >= cut
+        else:
+            places = np.searchsorted(self._cuts[:-1], values, side="right")
         places[np.isnan(values)] = self._count + 1
         return places
 

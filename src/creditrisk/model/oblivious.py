@@ -8,6 +8,7 @@ ShapValues to rounding. One row and a table of rows are added up in the same ord
 from __future__ import annotations
 
 import json
+import threading
 import zipfile
 from functools import cached_property
 from pathlib import Path
@@ -32,6 +33,8 @@ CHUNK_ROWS = 4096
 """Rows worked on at a time: one vector of them stays in the processor's first cache."""
 
 Floats = NDArray[np.float64]
+_ONE_AT_A_TIME = threading.Lock()
+"""A thousand short steps, each of which lets go of Python's lock: two threads among them take longer than in turn."""
 
 
 class ObliviousModel:
@@ -73,12 +76,14 @@ class ObliviousModel:
         forest, margin = self.forest, np.zeros(table.height)
         out = np.zeros((len(self.inputs), table.height))
         players = [[(p, i) for p, i in enumerate(row) if i >= 0] for row in self._players.tolist()]
-        for rows, tree, leaf, room in self._walk(self._matrix(table)):
-            total = margin[rows]
-            np.add(total, forest.values[tree].take(leaf, out=room, mode="clip"), out=total)
-            for player, place in players[tree]:
-                total = out[place, rows]
-                np.add(total, shap[tree, player].take(leaf, out=room, mode="clip"), out=total)
+        matrix = self._matrix(table)
+        with _ONE_AT_A_TIME:
+            for rows, tree, leaf, room in self._walk(matrix):
+                total = margin[rows]
+                np.add(total, forest.values[tree].take(leaf, out=room, mode="clip"), out=total)
+                for player, place in players[tree]:
+                    total = out[place, rows]
+                    np.add(total, shap[tree, player].take(leaf, out=room, mode="clip"), out=total)
         margin += forest.bias
         return margin, out.T
 

@@ -18,8 +18,11 @@ from numpy.typing import NDArray
 
 from creditrisk.contract import Input, Reason
 from creditrisk.model.family import Value
+from creditrisk.model.stated import stated, stated_column
 
 LIMIT = 4
+BLOCK = 2048
+"""Rows whose contributions stay in the processor's nearer memory while they are looked through several times."""
 
 
 class ReasonGiven(NamedTuple):
@@ -106,20 +109,113 @@ def reasons_frame(
     """
     places, parts = _top(contributions, limit)
     places[parts <= 0.0] = len(inputs)
-    texts: list[str | None] = [None]  # where a row has fewer reasons
-    codes = np.zeros(places.size, dtype=np.int64)
-    for item, where in zip(inputs, _where(places, len(inputs)), strict=True):
-        if where.size:
-            values = table[item.name].gather(where % places.shape[1])
-            own, found = _texts(item, medians.get(item.name), values)
-            codes[where] = found + len(texts)
-            texts += own
-    said = pl.Series(texts, dtype=pl.String)
+    said, codes = _texts(inputs, medians, table, places)
     names = pl.Series([*(item.name for item in inputs), None], dtype=pl.String)
     by_rank = codes.reshape(places.shape)
     columns = {f"reason_{rank + 1}": said.gather(pl.Series(by_rank[rank])) for rank in range(limit)}
     columns |= {f"characteristic_{rank + 1}": names.gather(pl.Series(places[rank])) for rank in range(limit)}
     return pl.DataFrame(columns)
+
+
+def _texts(
+    inputs: Sequence[Input], medians: Medians, table: pl.DataFrame, places: NDArray[np.int64]
+) -> tuple[pl.Series, NDArray[np.int64]]:
+    """All texts that are needed, and which of them stands in each of the flattened places.
+
+    First come those that numbers share: none, and for each input those of a missing, a high and a low value. Then the
+    numbers that are stated themselves, written together, and the texts of categories, one for each different value.
+    """
+    shared: list[str | None] = [None]  # where a row has fewer reasons
+    codes = np.zeros(places.size, dtype=np.int64)
+    stated_numbers, categories = _Gathered(), _Gathered()
+    for item, where in zip(inputs, _where(places, len(inputs)), strict=True):
+        words, rows = _words(item), where % places.shape[1]
+        first = len(shared)
+        shared += [_missing(item), words.high, words.low]
+        if not where.size:
+            continue
+        if item.kind == "category":
+            categories.add(item, where, table[item.name].gather(rows))
+            continue
+        numbers = table[item.name].to_numpy()[rows]
+        if isinstance(item.reason, str) and item.monotone is None:
+            shared[first + 1] = item.reason
+            found = np.isnan(numbers) ^ True
+        else:
+            found = _sides(words, medians.get(item.name), numbers)
+        states = found == _STATED
+        codes[where] = first + found
+        if states.any():
+            stated_numbers.add(item, where[states], pl.Series(numbers[states]))
+    series = [pl.Series(shared, dtype=pl.String)]
+    if stated_numbers.items:
+        codes[stated_numbers.flat_places()] = np.arange(stated_numbers.count) + len(shared)
+        series.append(_stated_texts(stated_numbers))
+    if categories.items:
+        own, found = _category_column(categories)
+        codes[categories.flat_places()] = found + sum(part.len() for part in series)
+        series.append(own)
+    return pl.concat(series, rechunk=True), codes
+
+
+_STATED = 3
+"""What is found of a number: missing, above or below the median with a text for it, or this."""
+
+
+class _Gathered:
+    """Values of several inputs, one input after the other, with the places where they are given as reasons."""
+
+    def __init__(self) -> None:
+        self.items: list[Input] = []
+        self._places: list[NDArray[np.int64]] = []
+        self._values: list[pl.Series] = []
+        self.count = 0
+
+    def add(self, item: Input, places: NDArray[np.int64], values: pl.Series) -> None:
+        """Add an input's."""
+        self.items.append(item)
+        self._places.append(places)
+        self._values.append(values)
+        self.count += values.len()
+
+    def flat_places(self) -> NDArray[np.int64]:
+        """Where each value is given."""
+        return np.concatenate(self._places)
+
+    def values(self) -> pl.Series:
+        """All values."""
+        return pl.concat([part.alias("value") for part in self._values])
+
+    def owners(self) -> NDArray[np.int64]:
+        """Which of ``items`` each value is of."""
+        return np.repeat(np.arange(len(self.items)), [part.len() for part in self._values])
+
+
+def _sides(words: Reason, median: float | None, numbers: NDArray[np.float64]) -> NDArray[np.int64]:
+    found = np.full(numbers.size, _STATED)
+    found[np.isnan(numbers)] = 0
+    if median is not None and words.high is not None:
+        found[numbers > median] = 1
+    if median is not None and words.low is not None:
+        found[numbers < median] = 2
+    return found
+
+
+def _stated_texts(gathered: _Gathered) -> pl.Series:
+    around = [_around(item) for item in gathered.items]
+    owners = pl.Series(gathered.owners())
+    before, after = (pl.Series(part, dtype=pl.String).gather(owners) for part in zip(*around, strict=True))
+    return before + stated_column(gathered.values().to_numpy()) + after
+
+
+def _category_column(gathered: _Gathered) -> tuple[pl.Series, NDArray[np.int64]]:
+    """Texts of different values, and the place of each value's text among them."""
+    values = pl.DataFrame({"owner": gathered.owners(), "value": gathered.values()})
+    different = values.unique().with_row_index("code")
+    codes = values.join(different, on=["owner", "value"], how="left", nulls_equal=True, maintain_order="left")["code"]
+    texts = [compile_text(item, None) for item in gathered.items]
+    written = [texts[owner](value) for owner, value in different.select("owner", "value").iter_rows()]
+    return pl.Series(written, dtype=pl.String), codes.cast(pl.Int64).to_numpy()
 
 
 def _where(places: NDArray[np.int64], count: int) -> list[NDArray[np.int64]]:
@@ -130,61 +226,42 @@ def _where(places: NDArray[np.int64], count: int) -> list[NDArray[np.int64]]:
     return [order[low:high] for low, high in itertools.pairwise(limits)]
 
 
-def _texts(item: Input, median: float | None, values: pl.Series) -> tuple[list[str], NDArray[np.int64]]:
-    """The different texts of an input's values, and the number of each value's text among them.
-
-    The text function is asked once for each different value; of numbers on one side of the median, where one text holds
-    for all of them, once.
-    """
-    if item.kind == "number":
-        values = _representatives(item, median, values)
-    different = values.unique(maintain_order=True).to_frame("value").with_row_index("code")
-    codes = values.to_frame("value").join(different, on="value", how="left", nulls_equal=True, maintain_order="left")
-    text = compile_text(item, median)
-    return [text(value) for value in different["value"].to_list()], codes["code"].cast(pl.Int64).to_numpy()
+def _missing(item: Input) -> str:
+    return _words(item).missing or f"{item.title} is not known"
 
 
-def _representatives(item: Input, median: float | None, values: pl.Series) -> pl.Series:
-    """One number in the place of all that get the same text."""
-    words = _words(item)
-    value = pl.col("value")
-    same = pl.lit(None, dtype=pl.Float64)
-    if isinstance(item.reason, str) and item.monotone is None:
-        same = pl.when(value.is_not_null()).then(0.0)
-    elif median is not None:
-        if words.high is not None:
-            same = pl.when(value > median).then(math.inf).otherwise(same)
-        if words.low is not None:
-            same = pl.when(value < median).then(-math.inf).otherwise(same)
-    return values.to_frame("value").select(pl.coalesce(same, value).alias("value"))["value"]
+def _around(item: Input) -> tuple[str, str]:
+    """What stands before and after a number that is stated."""
+    return f"{item.title}: ", f" {item.unit}" if item.unit else ""
 
 
 def _top(contributions: NDArray[np.float64], limit: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Places and sizes of each row's largest contributions, shape (limit, n); the first of equal ones comes first."""
-    rest = np.array(contributions, order="C")
-    rows = np.arange(rest.shape[0])
-    places = np.zeros((limit, rest.shape[0]), dtype=np.int64)
-    parts = np.zeros((limit, rest.shape[0]))
-    for rank in range(min(limit, rest.shape[1])):
-        places[rank] = rest.argmax(axis=1)
-        parts[rank] = rest[rows, places[rank]]
-        rest[rows, places[rank]] = -np.inf
+    count, width = contributions.shape
+    places, parts = np.zeros((limit, count), dtype=np.int64), np.zeros((limit, count))
+    for start in range(0, count, BLOCK):
+        rest = np.array(contributions[start : start + BLOCK], order="C")
+        block, rows = slice(start, start + rest.shape[0]), np.arange(rest.shape[0])
+        for rank in range(min(limit, width)):
+            found = rest.argmax(axis=1)
+            places[rank, block], parts[rank, block] = found, rest[rows, found]
+            rest[rows, found] = -np.inf
     return places, parts
 
 
 def compile_text(item: Input, median: float | None) -> Callable[[Value], str]:
     """The text of one input for a value of its own, once it is known to raise the risk."""
     words = _words(item)
-    neutral = f"{item.title}: "
-    missing = words.missing or f"{item.title} is not known"
+    neutral, unit = _around(item)
+    missing = _missing(item)
     if isinstance(item.reason, str) and item.monotone is None:
         return partial(_always, item.reason, missing)
     if item.kind == "category":
         return _Categories(_category_texts(item, words), neutral, missing).__getitem__
-    stated = _stated(neutral, f" {item.unit}" if item.unit else "", missing)
+    say = _stated(neutral, unit, missing)
     if median is None or (words.high is None and words.low is None):
-        return stated
-    return partial(_by_median, median, words.high, words.low, stated)
+        return say
+    return partial(_by_median, median, words.high, words.low, say)
 
 
 def _words(item: Input) -> Reason:
@@ -195,24 +272,18 @@ def _words(item: Input) -> Reason:
     return Reason(high=reason) if item.monotone == "increasing" else Reason(low=reason)
 
 
-def _by_median(median: float, high: str | None, low: str | None, stated: Callable[[Value], str], value: Value) -> str:
+def _by_median(median: float, high: str | None, low: str | None, say: Callable[[Value], str], value: Value) -> str:
     if value is not None:
         if high is not None and value > median:  # type: ignore[operator]
             return high
         if low is not None and value < median:  # type: ignore[operator]
             return low
-    return stated(value)
+    return say(value)
 
 
 def _stated(before: str, after: str, missing: str) -> Callable[[Value], str]:
-    """State a number as people write it: no decimals where it is whole, else four significant digits."""
-
     def text(value: Value) -> str:
-        if value is None:
-            return missing
-        if -1000.0 < value < 1000.0 and not value.is_integer():  # type: ignore[operator,union-attr]
-            return f"{before}{value:.4g}{after}"
-        return f"{before}{value + 0.0:,.0f}{after}"  # type: ignore[operator]  # no minus before a zero
+        return missing if value is None else f"{before}{stated(value)}{after}"  # type: ignore[arg-type]
 
     return text
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,17 +18,20 @@ import polars as pl
 
 from creditrisk.contract import Contract
 from creditrisk.data.characteristics import add_characteristics, inputs_frame
-from creditrisk.data.clean import clean_scoring
+from creditrisk.data.clean_scoring import ScoringCleaner
 from creditrisk.data.row import Fault, compile_row
 from creditrisk.decision import Decision, Policy
 from creditrisk.errors import BundleError
+from creditrisk.in_order import cores, in_order
 from creditrisk.model.bundle import Manifest, verify
 from creditrisk.model.calibration import Calibrator, calibrator_from_json
 from creditrisk.model.family import Model, load_model
 from creditrisk.model.reasons import ReasonGiven, compile_reasons, reasons_frame
 
 REASONS = 4
-BATCH_ROWS = 100_000
+BATCH_ROWS = 50_000
+FEWEST_ROWS = 10_000
+"""Rows below which a piece is not worth a thread of its own."""
 
 
 class Answer(NamedTuple):
@@ -58,6 +62,7 @@ class Scorer:
         self.manifest, self.contract, self.model = manifest, contract, model
         self.calibrator, self.policy, self.reference = calibrator, policy, reference
         self.medians = {name: entry.get("median") for name, entry in reference["inputs"].items()}
+        self._cleaners: dict[tuple[tuple[str, pl.DataType], ...], ScoringCleaner] = {}
         self._row = compile_row(contract)
         self._model_row = model.row()
         self._decided = policy.compiled()
@@ -111,18 +116,24 @@ class Scorer:
             One row for each of ``raw``, in its order: pd, score, decision, band, reason_1..4, characteristic_1..4,
             verdict (``scored`` or why not) and warnings.
         """
-        pieces = [self._score_piece(piece, application_date) for piece in raw.iter_slices(BATCH_ROWS)]
-        return pl.concat(pieces) if pieces else self._score_piece(raw, application_date)
+        rows = min(BATCH_ROWS, max(FEWEST_ROWS, -(-raw.height // cores())))
+        if raw.height <= rows:
+            return self._score_piece(raw, application_date)
+        work = partial(self._score_piece, application_date=application_date)
+        return pl.concat(in_order(work, raw.iter_slices(rows), cores()))
 
     def score_batches(
         self, raw: pl.LazyFrame, application_date: dt.date | None = None
     ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-        """Score a lazy table piece by piece in bounded memory; yields (raw rows, answers)."""
-        for piece in raw.collect_batches(chunk_size=BATCH_ROWS, maintain_order=True):
-            yield piece, self._score_piece(piece, application_date)
+        """Score a lazy table piece by piece in bounded memory, on all cores; yields (raw rows, answers) in order."""
+        work = partial(self._score_with, application_date=application_date)
+        return in_order(work, raw.collect_batches(chunk_size=BATCH_ROWS, maintain_order=True), cores())
+
+    def _score_with(self, raw: pl.DataFrame, application_date: dt.date | None) -> tuple[pl.DataFrame, pl.DataFrame]:
+        return raw, self._score_piece(raw, application_date)
 
     def _score_piece(self, raw: pl.DataFrame, application_date: dt.date | None) -> pl.DataFrame:
-        clean = clean_scoring(raw.lazy(), self.contract, application_date).collect()
+        clean = self._cleaner(raw.schema).clean(raw, application_date)
         good = clean["_fault"].is_null()
         table = inputs_frame(add_characteristics(clean.lazy(), self.contract), self.contract).collect()
         margin, contributions = self.model.explain(table)
@@ -143,6 +154,13 @@ class Scorer:
             clean["_fault"].fill_null("scored").alias("verdict"),
             clean["_warnings"].alias("warnings"),
         )
+
+    def _cleaner(self, schema: pl.Schema) -> ScoringCleaner:
+        """The rules made ready for a schema; the pieces of one table share it."""
+        key = tuple(schema.items())
+        if key not in self._cleaners:
+            self._cleaners = {key: ScoringCleaner(self.contract, schema)}
+        return self._cleaners[key]
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -14,10 +14,10 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from queue import Queue
 from typing import BinaryIO
 
 import msgspec
+import numpy as np
 import polars as pl
 
 from creditrisk.data.delimited import BROKEN, BROKEN_TEXT
@@ -30,10 +30,7 @@ from creditrisk.service.filetally import tally
 WRONG_FILE, TOO_BIG, NO_SPACE = 3, 4, 5
 """Exit codes: the file cannot be read (the sentence stands on standard error), needs too much memory, cannot be
 recorded."""
-PIECE_ROWS = 100_000
 WATCH_SECONDS = 0.1
-AHEAD = 2
-"""Pieces that may be scored before the record of the first is written."""
 
 
 class Job(msgspec.Struct):
@@ -81,45 +78,15 @@ def _leave(code: int) -> None:
 
 
 def work(job: Job, out: BinaryIO) -> None:
-    """Score, record and answer, the next piece being scored while one is recorded."""
+    """Score, record and answer, the next pieces being scored while one is recorded."""
     scorer = Scorer.load(Path(job.bundle), job.digest)
     folder = folder_of(Path(job.state), job.file_id)
     if job.recorded:
         folder.mkdir(parents=True)
         sync_folder(folder.parent)
-    ready: Queue[tuple[pl.DataFrame, pl.DataFrame] | BaseException | None] = Queue(AHEAD)
-    stop = threading.Event()
-
-    def score() -> None:
-        try:
-            for pair in _scored(job, scorer):
-                ready.put(pair)
-                if stop.is_set():
-                    return
-            ready.put(None)
-        except BaseException as error:
-            ready.put(error)
-
-    threading.Thread(target=score, daemon=True).start()
-    try:
-        _write(job, scorer, folder, ready, out)
-    finally:
-        stop.set()
-
-
-def _write(
-    job: Job,
-    scorer: Scorer,
-    folder: Path,
-    ready: Queue[tuple[pl.DataFrame, pl.DataFrame] | BaseException | None],
-    out: BinaryIO,
-) -> None:
-    protected = _protected(scorer)
+    protected, limits = _protected(scorer), scorer.reference["pd"]["edges"]
     number = 0
-    while (item := ready.get()) is not None:
-        if isinstance(item, BaseException):
-            raise item
-        piece, answers = item
+    for piece, answers in _scored(job, scorer):
         if job.recorded:
             records, apart = record(job, piece, answers, protected)
             write_chunk(folder, number, records, apart)
@@ -127,7 +94,7 @@ def _write(
         answers.write_csv(text, include_header=number == 0)
         out.write(text.getbuffer())
         out.flush()
-        os.write(2, tally(answers, scorer.reference["pd"]["edges"]).line())
+        os.write(2, tally(answers, limits).line())
         number += 1
     if not number:
         raise CreditRiskError("the file holds no rows to score.")
@@ -139,9 +106,8 @@ def _scored(job: Job, scorer: Scorer) -> Iterator[tuple[pl.DataFrame, pl.DataFra
     raw = scan(Path(job.upload), layout, broken="mark")
     identifiers = [scorer.contract.raw_names[name] for name in scorer.contract.id_columns]
     start = 1
-    for piece in raw.collect_batches(chunk_size=PIECE_ROWS, maintain_order=True):
-        answers = scorer.score_frame(piece)
-        rows = pl.Series("row", range(start, start + piece.height), dtype=pl.Int64)
+    for piece, answers in scorer.score_batches(raw):
+        rows = pl.Series("row", np.arange(start, start + piece.height))
         start += piece.height
         kept = piece.select(name for name in identifiers if name in piece.columns)
         named = (pl.lit(f"{job.file_id}.") + rows.cast(pl.String)).alias("decision_id")
