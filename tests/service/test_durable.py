@@ -8,13 +8,14 @@ import re
 import shutil
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import polars as pl
 import pytest
-from service.raw import connected, score
+from service.raw import Raw, connected, score
 from service.running import Running, serving
 from support import small_table
 
@@ -122,6 +123,18 @@ def fill(path: Path) -> None:
             file.write(b"\0" * 4_096)
 
 
+def wait_for_alerts(client: Raw, wanted: list[str]) -> None:
+    """Wait until the service says what needs a person."""
+    for _ in range(100):
+        client.send(b"GET /health/ready HTTP/1.1\r\nhost: x\r\n\r\n")
+        found = client.answer()
+        assert found.status == 200
+        if list(found.json()["alerts"]) == wanted:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"alerts are {found.json()['alerts']}, not {wanted}")
+
+
 def test_a_full_disk_stops_scoring_until_there_is_room(tmp_path: Path, small_bundle: Path) -> None:
     with small_disk(tmp_path / "disk") as disk, serving(tmp_path, "--bundle", str(small_bundle), state=disk) as running:
         answered = asked(running, 2, 10)
@@ -138,6 +151,7 @@ def test_a_full_disk_stops_scoring_until_there_is_room(tmp_path: Path, small_bun
                     assert found.json()["type"].endswith("not-recorded")
                     refused += 1
             assert refused > 20
+            wait_for_alerts(client, ["records"])
             client.send(b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n")
             assert client.answer().status == 200
             (disk / "filler").unlink()
@@ -145,6 +159,7 @@ def test_a_full_disk_stops_scoring_until_there_is_room(tmp_path: Path, small_bun
             found = client.answer()
             assert found.status == 200
             answered.append(found.json()["decision_id"])
+            wait_for_alerts(client, [])
         connection = connect(disk / "decisions.db", read_only=True)
         kept = [name for (name,) in connection.execute("SELECT id FROM events")]
         connection.close()

@@ -11,10 +11,9 @@ from pathlib import Path
 import polars as pl
 
 from creditrisk.commands.context import Context
-from creditrisk.data.delimited import BROKEN
 from creditrisk.data.source import scan
 from creditrisk.errors import DataError, os_sentence
-from creditrisk.model.scorer import Scorer
+from creditrisk.model.scorer import Scorer, mark_broken
 from creditrisk.progress import Bar, bar
 
 WRITERS = (".csv", ".parquet")
@@ -83,21 +82,11 @@ def _answers(scorer: Scorer, raw: pl.LazyFrame, verdicts: Counter[str], shown: B
         kept = [name for name in identifiers if name in piece.columns]
         rows = pl.Series("row", range(start, start + piece.height), dtype=pl.Int64)
         start += piece.height
-        answers = _mark_broken(piece, answers)
+        answers = mark_broken(piece, answers)
         for verdict, count in answers["verdict"].value_counts().iter_rows():
             verdicts[_rule(verdict)] += count
         shown.advance(piece.height, "rows")
         yield pl.DataFrame([rows]).hstack(piece.select(kept)).hstack(answers)
-
-
-def _mark_broken(piece: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
-    """Give a line that could not be read a verdict of its own, and no answer."""
-    broken = piece[BROKEN]
-    if broken.null_count() == broken.len():
-        return answers
-    whole = pl.lit(broken.is_null())
-    kept = answers.with_columns(pl.when(whole).then(pl.all()))
-    return kept.with_columns(pl.col("verdict").fill_null(pl.lit("broken line: ") + pl.lit(broken)))
 
 
 def _rule(verdict: str) -> str:

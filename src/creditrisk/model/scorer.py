@@ -19,6 +19,7 @@ import polars as pl
 from creditrisk.contract import Contract
 from creditrisk.data.characteristics import add_characteristics, inputs_frame
 from creditrisk.data.clean_scoring import ScoringCleaner
+from creditrisk.data.delimited import BROKEN
 from creditrisk.data.row import Fault, compile_row
 from creditrisk.decision import Decision, Policy
 from creditrisk.errors import BundleError
@@ -161,6 +162,16 @@ class Scorer:
         if key not in self._cleaners:
             self._cleaners = {key: ScoringCleaner(self.contract, schema)}
         return self._cleaners[key]
+
+
+def mark_broken(piece: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
+    """Give each line of a scanned table (``broken="mark"``) that could not be read a verdict of its own, no answer."""
+    broken = piece[BROKEN]
+    if broken.null_count() == broken.len():
+        return answers
+    whole = pl.lit(broken.is_null())
+    said = pl.lit("broken line: ") + pl.lit(broken)
+    return answers.with_columns(pl.when(whole).then(pl.all())).with_columns(pl.col("verdict").fill_null(said))
 
 
 def _json(path: Path) -> dict[str, Any]:

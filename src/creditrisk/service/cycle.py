@@ -47,16 +47,17 @@ class HotCycle:
         self.disconnected = self.response_complete = False
         self.message_event = protocol  # uvicorn calls its ``set``
 
-    def respond(self, status: int, headers: Iterable[Header], body: bytes) -> None:
-        """Write the answer; nothing where the client is gone or has one already."""
+    def respond(self, status: int, headers: Iterable[Header], body: bytes) -> bool:
+        """Write the answer; False, and nothing is written, where the client is gone or has one already."""
         if self.response_complete or self.disconnected:
-            return
+            return False
         self.response_complete = True
         if status == 200 and self.keep_alive and not headers:
             content = b"%b%d\r\n\r\n%b" % (_OK, len(body), body)
         else:
             content = written(status, headers, body, self.keep_alive)
         self.protocol.finish(self, content)
+        return True
 
 
 def written(status: int, headers: Iterable[Header], body: bytes, keep_alive: bool) -> bytes:

@@ -23,7 +23,7 @@ import polars as pl
 from creditrisk.data.delimited import BROKEN, BROKEN_TEXT
 from creditrisk.data.source import scan
 from creditrisk.errors import CreditRiskError
-from creditrisk.model.scorer import Scorer
+from creditrisk.model.scorer import Scorer, mark_broken
 from creditrisk.service.filerecords import APPLICANT, DECISION, folder_of, sync_folder, write_chunk
 from creditrisk.service.filetally import tally
 
@@ -111,17 +111,7 @@ def _scored(job: Job, scorer: Scorer) -> Iterator[tuple[pl.DataFrame, pl.DataFra
         start += piece.height
         kept = piece.select(name for name in identifiers if name in piece.columns)
         named = (pl.lit(f"{job.file_id}.") + rows.cast(pl.String)).alias("decision_id")
-        yield piece, pl.DataFrame([rows]).hstack(kept).with_columns(named).hstack(_broken(piece, answers))
-
-
-def _broken(piece: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
-    """A line that could not be read gets a verdict of its own, and no answer."""
-    broken = piece[BROKEN]
-    if broken.null_count() == broken.len():
-        return answers
-    whole = pl.lit(broken.is_null())
-    said = pl.lit("broken line: ") + pl.lit(broken)
-    return answers.with_columns(pl.when(whole).then(pl.all())).with_columns(pl.col("verdict").fill_null(said))
+        yield piece, pl.DataFrame([rows]).hstack(kept).with_columns(named).hstack(mark_broken(piece, answers))
 
 
 def _protected(scorer: Scorer) -> list[str]:

@@ -65,9 +65,11 @@ class Front:
         seconds, limit = self.service.settings.request_seconds, self.service.settings.max_body_bytes
         headers, began, body = scope["headers"], time.perf_counter(), None
 
-        def respond(status: int, headers: Iterable[Header], body: bytes) -> None:
-            if not future.done():
-                future.set_result((status, headers, body))
+        def respond(status: int, headers: Iterable[Header], body: bytes) -> bool:
+            if future.done():
+                return False
+            future.set_result((status, headers, body))
+            return True
 
         try:
             async with asyncio.timeout(seconds):
@@ -77,12 +79,13 @@ class Front:
                 hot.handle(headers, body, respond)
                 answer = await future
         except (TimeoutError, Problem) as error:
-            refused: list[Answer] = []
+            future.cancel()  # an answer that comes now comes too late
+            future = asyncio.get_running_loop().create_future()
             problem = (
                 error if isinstance(error, Problem) else too_slow(seconds) if body is None else unanswered(seconds)
             )
-            hot.refuse(problem, given_id(headers), lambda *parts: refused.append(parts), began)
-            (answer,) = refused
+            hot.refuse(problem, given_id(headers), respond, began)
+            answer = future.result()
         await _send(send, *answer)
 
 

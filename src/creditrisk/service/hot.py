@@ -28,7 +28,8 @@ from creditrisk.service.telemetry import Counts
 
 PATH = "/v1/score"
 Header = tuple[bytes, bytes]
-Respond = Callable[[int, Iterable[Header], bytes], None]
+Respond = Callable[[int, Iterable[Header], bytes], bool]
+"""Takes an answer; False where nobody waits for it any more, so that a request is not counted twice."""
 """Send an answer: status, headers beside content-type and content-length (which are the callee's), body."""
 
 JSON, PROBLEM = b"application/json", b"application/problem+json"
@@ -110,19 +111,18 @@ class Hot:
 
         def stored(result: Stored) -> None:
             if result is None:
-                counts = self.counts
-                counts.answered(PATH, 200, time.perf_counter() - began)
                 if request.purpose == "decision":
-                    counts.scored(answer.band, answer.decision, model.label, answer.pd)
-                if self.journal.every is not None and self.journal.due():
-                    seconds, name = time.perf_counter() - began, answer.decision_id
-                    self.journal.request("POST", PATH, 200, seconds, request_id, key_id, name)
-                respond(200, _echo(request_id), encoded)
+                    self.counts.scored(answer.band, answer.decision, model.label, answer.pd)
+                if respond(200, _echo(request_id), encoded):
+                    self.counts.answered(PATH, 200, time.perf_counter() - began)
+                    if self.journal.every is not None and self.journal.due():
+                        seconds, name = time.perf_counter() - began, answer.decision_id
+                        self.journal.request("POST", PATH, 200, seconds, request_id, key_id, name)
                 if self.shadow is not None:
                     self.shadow.offer(request, answer, key_id)
             elif isinstance(result, Earlier):
-                self.counts.answered(PATH, 200, time.perf_counter() - began)
-                respond(200, [(b"idempotency-replayed", b"true"), *_echo(request_id)], result.answer)
+                if respond(200, [(b"idempotency-replayed", b"true"), *_echo(request_id)], result.answer):
+                    self.counts.answered(PATH, 200, time.perf_counter() - began)
             else:
                 self.refuse(not_stored(result), request_id, respond, began, key_id)
 

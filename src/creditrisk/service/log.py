@@ -143,7 +143,7 @@ class GroupCommit:
         self._groups: list[Group] = []
         self._in_flight = 0
         self.commit_seconds = 0.0
-        self.failures = 0
+        self.failures, self.unwritten = 0, False
         self._handing: asyncio.Handle | None = None
         self._expected, self._until = 0, 0.0
         self._batches: SimpleQueue[list[Group] | None] = SimpleQueue()
@@ -205,8 +205,8 @@ class GroupCommit:
         else:
             self._empty.set()
         for group, result in zip(batch, results, strict=True):
-            if isinstance(result, Exception):
-                self.failures += 1
+            self.unwritten = isinstance(result, Exception)
+            self.failures += self.unwritten
             try:
                 group.done(result)
             except Exception:  # one answer that cannot be sent must not keep the others back

@@ -79,6 +79,8 @@ class Log(Protocol):
     """How long the last commit took."""
     failures: int
     """Groups that could not be written."""
+    unwritten: bool
+    """Whether the last group could not be: the disk is full, or the database away."""
 
     def submit(self, group: Group) -> bool:
         """Take a group in; False where too many are waiting, and nothing was taken."""
@@ -100,6 +102,7 @@ class Off:
     waiting = 0
     commit_seconds = 0.0
     failures = 0
+    unwritten = False
 
     def submit(self, group: Group) -> bool:
         """Call back at once."""

@@ -31,6 +31,7 @@ from creditrisk.service.uploads import Uploads
 from creditrisk.service.workers import Seat
 
 COUNT_SECONDS = 1.0
+UNWRITTEN = "The last record could not be written, so it got no answer. Is the disk full, or the database away?"
 """How often a worker writes what it has counted; a killed one loses no more than this much of it."""
 
 
@@ -150,6 +151,7 @@ class Service:
         if self.hot is None:
             return
         log, model = self.hot.log, self.hot.model
+        self.alert("records", UNWRITTEN if log.unwritten else None)
         label = model.label if model else None
         self._snapshots.take(log.waiting, log.commit_seconds, log.failures, label, sorted(self.alerts))
         with contextlib.suppress(OSError):  # in a thread: a rename may wait for the journal of the file system

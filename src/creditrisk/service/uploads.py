@@ -74,6 +74,13 @@ class Upload:
         self._uploads.left()
 
 
+def worked_on(state: Path, until: str) -> list[str]:
+    """Files that are being scored now and were begun before a time (an identifier that is named higher)."""
+    with contextlib.suppress(OSError):
+        return sorted(p.name for p in (state / "uploads").glob("*") if p.name < until and p.is_file() and _locked(p))
+    return []
+
+
 def _old(path: Path, now: float, seconds: float) -> bool:
     return now - path.stat().st_mtime > seconds
 

@@ -16,6 +16,7 @@ from creditrisk.service.records import local
 from creditrisk.service.records.erasure import erase
 from creditrisk.service.records.forward import Forwarder
 from creditrisk.service.settings import ServiceSettings
+from creditrisk.service.uploads import Uploads
 
 WHO = "Wilhelmine-Musterfrau-4711"
 
@@ -89,6 +90,25 @@ def test_a_tombstone_says_when_by_whom_and_how_much_but_not_who(tmp_path: Path) 
     assert (name, kind, subject, key_id, applicant) == (done.erasure_id, "erasure", None, "key1", None)
     assert json.loads(request)["who"] == "officer"
     assert json.loads(answer) == {"erasure_id": name, "decisions": 1, "others": 0, "file_rows": 0}
+
+
+def test_a_file_that_is_still_being_scored_is_waited_for(tmp_path: Path) -> None:
+    fill(tmp_path / "decisions.db", [([event(1, applicant=WHO)], None)])
+    name = file_of(tmp_path, [WHO, "other"])
+    upload = Uploads(tmp_path, 1).take(name)
+    upload.path.write_text(f"applicant_id\n{WHO}\n")
+    with pytest.raises(ServiceError, match=f"{name} is still being scored.*Repeat it when the file"):
+        erase(settings(tmp_path), WHO, "officer")
+    assert holding(tmp_path, WHO) == [name], "only the upload itself still names them"
+    filerecords.write_chunk(
+        filerecords.folder_of(tmp_path, name),
+        1,
+        pl.DataFrame({"_decision_id": [f"{name}.3"], "_applicant_id": [WHO]}),
+        None,
+    )
+    upload.remove()
+    assert erase(settings(tmp_path), WHO, "officer").file_rows == 1
+    assert holding(tmp_path, WHO) == []
 
 
 def test_a_second_erasure_finds_nothing(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from creditrisk.service.records import local
 from creditrisk.service.records.database import SCHEMA, driver, node, sentence, text
 from creditrisk.service.records.database import connect as connect_postgres
 from creditrisk.service.records.erasing import Erased
+from creditrisk.service.uploads import worked_on
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -98,8 +99,8 @@ def carry_out(connection: sqlite3.Connection, path: Path, asked: Asked) -> None:
     """Erase in this machine's log and files whom another machine was asked to erase."""
     known = [row[0] for row in connection.execute("SELECT DISTINCT applicant_id FROM events")]
     concerned = [applicant for applicant in known if asked.concerns(applicant)]
+    erase_from_files(path.parent, asked.concerns, asked.at)  # first: what is not complete is asked for again
     _erase_here(connection, path, concerned, asked.at, asked.id, set(), set())
-    erase_from_files(path.parent, asked.concerns, asked.at)
 
 
 def _erase_here(
@@ -175,15 +176,25 @@ def erase_from_files(state: Path, concerns: Callable[[str], bool], at: int) -> i
     """Take applicants' rows out of the scored files' records up to a time; returns how many there were.
 
     Raises:
-        ServiceError: a chunk cannot be read or written; the others may be done already.
+        ServiceError: a chunk cannot be read or written, or a file is still being scored, whose next chunks may name the
+            applicant; the others are done already.
     """
-    if not (state / "files").is_dir():
-        return 0
+    until = lowest(at // 1_000 + 1)
+    waited_for = worked_on(state, until)
+    erased = _erase_from_chunks(state, concerns, until) if (state / "files").is_dir() else 0
+    if waited_for:
+        raise ServiceError(
+            f"The file {waited_for[0]} is still being scored and may name the applicant; all else is erased. "
+            "Repeat it when the file has come to its end."
+        )
+    return erased
+
+
+def _erase_from_chunks(state: Path, concerns: Callable[[str], bool], until: str) -> int:
     from polars.exceptions import PolarsError
 
     from creditrisk.service.filerecords import applicants, erase_applicant
 
-    until = lowest(at // 1_000 + 1)
     try:
         return sum(erase_applicant(state, one, until) for one in applicants(state, until) if concerns(one))
     except (PolarsError, OSError) as error:
