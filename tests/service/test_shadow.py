@@ -26,6 +26,7 @@ class Kept:
     """A log in a list."""
 
     waiting = failures = 0
+    unwritten = False
     commit_seconds = 0.0
 
     def __init__(self) -> None:
