@@ -14,6 +14,7 @@ import msgspec
 from creditrisk.service.filetally import Tally, from_line
 from creditrisk.service.filework import NO_SPACE, TOO_BIG, WRONG_FILE, Job
 from creditrisk.service.problem import Problem
+from creditrisk.service.settings import ServiceSettings
 
 READ_BYTES = 1 << 18
 _ENDING: set[asyncio.Task[None]] = set()
@@ -34,15 +35,16 @@ class FileChild:
         self._saying = asyncio.create_task(self._listen())
 
     @classmethod
-    async def start(cls, job: Job, told: Callable[[Tally], None]) -> FileChild:
+    async def start(cls, job: Job, settings: ServiceSettings, told: Callable[[Tally], None]) -> FileChild:
         """Start the process and tell it what to do.
 
         Raises:
             OSError: there cannot be another process.
         """
         command = [sys.executable, "-m", "creditrisk.service.filework"]
+        environment = os.environ | settings.to_environment() | {"PYTHONUNBUFFERED": "1"}
         process = await asyncio.create_subprocess_exec(
-            *command, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=os.environ | {"PYTHONUNBUFFERED": "1"}, limit=READ_BYTES
+            *command, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=environment, limit=READ_BYTES
         )
         assert process.stdin is not None
         process.stdin.write(msgspec.json.encode(job))

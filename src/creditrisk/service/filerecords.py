@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import polars as pl
 
@@ -24,6 +24,22 @@ _CHUNK = re.compile(r"([0-9]{5,})\.parquet")
 def folder_of(state: Path, file_id: str) -> Path:
     """Where a file's chunks lie."""
     return state / "files" / file_id
+
+
+class LocalChunks:
+    """A file's chunks on this machine's disk."""
+
+    def __init__(self, state: Path, file_id: str) -> None:
+        self._folder = folder_of(state, file_id)
+        self._folder.mkdir(parents=True)
+        sync_folder(self._folder.parent)
+
+    def write(self, number: int, records: pl.DataFrame, protected: pl.DataFrame | None) -> None:
+        """Make a chunk durable, see ``write_chunk``."""
+        write_chunk(self._folder, number, records, protected)
+
+    def close(self) -> None:
+        """Nothing is left to do."""
 
 
 def write_chunk(folder: Path, number: int, records: pl.DataFrame, protected: pl.DataFrame | None) -> None:
@@ -48,11 +64,16 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def encode(table: pl.DataFrame, file: IO[bytes]) -> None:
+    """Write a chunk's rows as Parquet."""
+    table.write_parquet(file, compression="zstd", compression_level=1, statistics=False)
+
+
 def _durable(table: pl.DataFrame, path: Path) -> None:
     draft = path.with_name(f".{path.name}.part")
     try:
         with draft.open("wb") as file:
-            table.write_parquet(file, compression="zstd", compression_level=1, statistics=False)
+            encode(table, file)
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
@@ -68,12 +89,18 @@ def chunks(folder: Path) -> list[Path]:
     return [path for _, path in sorted(found)]
 
 
+def place_of(decision_id: str) -> tuple[str, int] | None:
+    """A file's id and the number of the row in it; None where a decision's id is none of a file."""
+    match = _NAME.fullmatch(decision_id)
+    return (match[1], int(match[2])) if match is not None and is_identifier(match[1]) else None
+
+
 def find(state: Path, decision_id: str) -> dict[str, Any] | None:
     """The record of one row of a scored file; None where there is none."""
-    match = _NAME.fullmatch(decision_id)
-    if match is None or not is_identifier(match[1]):
+    place = place_of(decision_id)
+    if place is None:
         return None
-    for path in chunks(folder_of(state, match[1])):
+    for path in chunks(folder_of(state, place[0])):
         rows = pl.scan_parquet(path).filter(pl.col(DECISION) == decision_id).collect()
         if rows.height:
             return rows.row(0, named=True)

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 import msgspec
 import numpy as np
@@ -22,10 +22,13 @@ import polars as pl
 
 from creditrisk.data.delimited import BROKEN, BROKEN_TEXT
 from creditrisk.data.source import scan
-from creditrisk.errors import CreditRiskError
+from creditrisk.errors import CreditRiskError, ServiceError
 from creditrisk.model.scorer import Scorer, mark_broken
-from creditrisk.service.filerecords import APPLICANT, DECISION, folder_of, sync_folder, write_chunk
+from creditrisk.service.filerecords import APPLICANT, DECISION, LocalChunks
 from creditrisk.service.filetally import tally
+
+if TYPE_CHECKING:
+    from creditrisk.service.records.filechunks import RemoteChunks
 
 WRONG_FILE, TOO_BIG, NO_SPACE = 3, 4, 5
 """Exit codes: the file cannot be read (the sentence stands on standard error), needs too much memory, cannot be
@@ -47,7 +50,7 @@ class Job(msgspec.Struct):
     purpose: str
     at: int
     max_memory_bytes: int
-    recorded: bool = True
+    audit: Literal["sqlite", "postgres", "off"] = "sqlite"
 
 
 def main() -> None:
@@ -58,6 +61,8 @@ def main() -> None:
     try:
         work(job, out)
         out.flush()
+    except ServiceError:  # the database is away, or refuses
+        _leave(NO_SPACE)
     except CreditRiskError as error:
         # The client never saw the path of the copy that was made of its file.
         print(str(error).replace(job.upload, "the file"), file=sys.stderr)
@@ -80,24 +85,31 @@ def _leave(code: int) -> None:
 def work(job: Job, out: BinaryIO) -> None:
     """Score, record and answer, the next pieces being scored while one is recorded."""
     scorer = Scorer.load(Path(job.bundle), job.digest)
-    folder = folder_of(Path(job.state), job.file_id)
-    if job.recorded:
-        folder.mkdir(parents=True)
-        sync_folder(folder.parent)
+    chunks = _chunks(job)
     protected, limits = _protected(scorer), scorer.reference["pd"]["edges"]
     number = 0
     for piece, answers in _scored(job, scorer):
-        if job.recorded:
-            records, apart = record(job, piece, answers, protected)
-            write_chunk(folder, number, records, apart)
+        if chunks is not None:
+            chunks.write(number, *record(job, piece, answers, protected))
         text = io.BytesIO()
         answers.write_csv(text, include_header=number == 0)
         out.write(text.getbuffer())
         out.flush()
         os.write(2, tally(answers, limits).line())
         number += 1
+    if chunks is not None:
+        chunks.close()
     if not number:
         raise CreditRiskError("the file holds no rows to score.")
+
+
+def _chunks(job: Job) -> LocalChunks | RemoteChunks | None:
+    """Where the file's records become durable; None where they are off."""
+    if job.audit == "postgres":
+        from creditrisk.service.records.filechunks import RemoteChunks
+
+        return RemoteChunks(os.environ.get("DATABASE_URL"), job.file_id, job.at)
+    return None if job.audit == "off" else LocalChunks(Path(job.state), job.file_id)
 
 
 def _scored(job: Job, scorer: Scorer) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:

@@ -8,14 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import polars as pl
+import psycopg
 import pytest
 from postgres import Postgres
 from service.events import local_rows, remote_rows
 from service.routes.test_decisions import decided, ids, listed, review, scored
 from service.running import serving
+from support import small_table
 
+from creditrisk.service.identifiers import lowest
 from creditrisk.service.keys import KeyStore
 from creditrisk.service.log import connect
+from creditrisk.service.records.retention import prune_remotely
 
 pytestmark = pytest.mark.slow
 
@@ -36,8 +41,6 @@ def test_with_audit_postgres_no_answer_leaves_before_its_record_and_none_while_i
         found = remote_rows(database, "SELECT id FROM creditrisk.events ORDER BY id")
         assert [name for (name,) in found] == sorted(given)
         assert ids(listed(client)) == sorted(given, reverse=True)
-        refused = client.post("/v1/score/file", content=b"income\n1\n", headers={"content-type": "text/csv"})
-        assert (refused.status_code, refused.json()["type"]) == (503, "urn:creditrisk:problem:files-not-kept")
         postgres.stop()
         away = client.post("/v1/score", json={"application": {"income": 1.0, "amount": 2.0, "months": 12}})
         reading = client.get("/v1/decisions")
@@ -49,6 +52,34 @@ def test_with_audit_postgres_no_answer_leaves_before_its_record_and_none_while_i
         assert review(client, referred).status_code == 201
         assert client.delete("/v1/applicants/A").json()["decisions"] == 5
         assert client.get(f"/v1/decisions/{given[0]}").status_code == 404
+
+
+def test_with_audit_postgres_a_files_records_are_there_before_its_answers(
+    tmp_path: Path, small_bundle: Path, database: str, postgres: Postgres
+) -> None:
+    rows = small_table(300).drop("outcome").with_columns(applicant_id=pl.Series([f"P{n % 100}" for n in range(300)]))
+    content, headers = rows.write_csv().encode(), {"content-type": "text/csv"}
+    arguments = ("--bundle", str(small_bundle), "--audit", "postgres")
+    with serving(tmp_path, *arguments, DATABASE_URL=database) as running, running.client() as client:
+        given = client.post("/v1/score/file", content=content, headers=headers)
+        assert given.status_code == 200
+        answers = pl.read_csv(given.content)
+        assert not (running.state / "files").exists(), "nothing relies on this machine's disk"
+        ((records,),) = remote_rows(database, "SELECT records FROM creditrisk.file_chunks")
+        assert pl.read_parquet(records)["_decision_id"].to_list() == answers["decision_id"].to_list()
+        kept = client.get(f"/v1/decisions/{answers['decision_id'][7]}").json()
+        assert kept["answer"]["pd"] == answers["pd"][7]
+        assert client.get(f"/v1/decisions/{given.headers['x-file-id']}.301").status_code == 404
+        assert client.delete("/v1/applicants/P7").json()["file_rows"] == 3
+        assert client.get(f"/v1/decisions/{answers['decision_id'][7]}").status_code == 404
+        assert client.get(f"/v1/decisions/{answers['decision_id'][8]}").status_code == 200
+        postgres.stop()
+        away = client.post("/v1/score/file", content=content, headers=headers)
+        postgres.start()
+        assert (away.status_code, away.headers["content-type"]) == (503, "application/problem+json")
+    with psycopg.connect(database, autocommit=True) as connection:
+        prune_remotely(connection, lowest(time.time_ns() // 1_000_000 + 1))
+        assert connection.execute("SELECT count(*) FROM creditrisk.file_chunks").fetchone() == (0,)
 
 
 def forwarder(client: httpx.Client) -> dict[str, Any]:

@@ -68,14 +68,15 @@ def erase(settings: ServiceSettings, applicant_id: str, who: str, key_id: str | 
     name, at, path = Identifiers().make(now), now // 1_000, settings.state / NAME
     theirs: set[str] = set()
     others: set[str] = set()
+    rows = 0
     if settings.database_url:
         salt = os.urandom(16)
         asked = Asked(name, at, salt, _digest(salt, applicant_id))
-        _erase_remotely(settings.database_url, applicant_id, asked, theirs, others)
+        rows = _erase_remotely(settings.database_url, applicant_id, asked, theirs, others)
     if path.exists() or settings.audit == "sqlite":
         with local.opened(path) as connection:
             _erase_here(connection, path, [applicant_id], at, name, theirs, others)
-    rows = erase_from_files(settings.state, lambda one: one == applicant_id, at)
+    rows += erase_from_files(settings.state, lambda one: one == applicant_id, at)
     done = Erased(name, len(theirs - others), len(others), rows)
     said = msgspec.json.encode({"who": who, "node": node()})
     _write_down(
@@ -125,9 +126,11 @@ def _erase_here(
         local.scrub(connection, path, [*named, *ids, *beside, *keys])
 
 
-def _erase_remotely(url: str, applicant_id: str, asked: Asked, theirs: set[str], others: set[str]) -> None:
+def _erase_remotely(url: str, applicant_id: str, asked: Asked, theirs: set[str], others: set[str]) -> int:
+    """Returns how many rows of scored files were removed."""
     error_of_driver = driver().Error
     try:
+        from creditrisk.service.records import filechunks
         from creditrisk.service.records.migrate import opened
 
         with opened(url) as connection, connection.transaction():
@@ -135,6 +138,7 @@ def _erase_remotely(url: str, applicant_id: str, asked: Asked, theirs: set[str],
             ids = [row[0] for row in connection.execute(_THEIRS, (text(applicant_id), asked.at))]
             beside = [row[0] for row in connection.execute(_ABOUT, (ids,))]
             remove_remotely(connection, [*ids, *beside])
+            rows = filechunks.erase(connection, text(applicant_id) or "", lowest(asked.at // 1_000 + 1))
             connection.execute(_REMEMBER, (asked.id, asked.at, asked.salt, asked.digest))
     except error_of_driver as error:
         raise ServiceError(
@@ -142,6 +146,7 @@ def _erase_remotely(url: str, applicant_id: str, asked: Asked, theirs: set[str],
         ) from None
     theirs.update(ids)
     others.update(beside)
+    return rows
 
 
 def remove_remotely(connection: Connection[tuple[Any, ...]], ids: list[str]) -> None:

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
 
@@ -17,6 +17,9 @@ from creditrisk.service.problem import Problem
 from creditrisk.service.record import COLUMNS, Event
 from creditrisk.service.records import database
 from creditrisk.service.settings import ServiceSettings
+
+if TYPE_CHECKING:
+    from psycopg import Connection
 
 Run = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 """Run a query written with ``?`` and ``{events}``."""
@@ -132,12 +135,20 @@ class Records:
         return found, complete
 
     def _in_files(self, name: str) -> Event | None:
-        if not (self._settings.state / "files").is_dir():
-            return None
-        from creditrisk.service import filerecords
+        row = None
+        if (self._settings.state / "files").is_dir():
+            from creditrisk.service import filerecords
 
-        row = filerecords.find(self._settings.state, name)
+            row = filerecords.find(self._settings.state, name)
+        if row is None and self._settings.audit == "postgres":
+            row = self._in_chunks(name)
         return None if row is None else _of_file(name, row)
+
+    def _in_chunks(self, name: str) -> dict[str, Any] | None:
+        from creditrisk.service.records import filechunks
+
+        with _connected(self._settings.database_url) as connection:
+            return filechunks.find(connection, name)
 
 
 def _of_file(name: str, row: dict[str, Any]) -> Event:
@@ -181,14 +192,20 @@ def _here(path: Path) -> Iterator[Run]:
 
 @contextmanager
 def _there(url: str | None) -> Iterator[Run]:
+    with _connected(url) as connection:
+
+        def run(query: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+            plain = query.format(events=f"{database.SCHEMA}.events").replace("?", "%s")
+            return connection.execute(plain.encode(), values).fetchall()
+
+        yield run
+
+
+@contextmanager
+def _connected(url: str | None) -> Iterator[Connection[tuple[Any, ...]]]:
     try:
         with database.connect(url) as connection:
-
-            def run(query: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
-                plain = query.format(events=f"{database.SCHEMA}.events").replace("?", "%s")
-                return connection.execute(plain.encode(), values).fetchall()
-
-            yield run
+            yield connection
     except ServiceError as error:
         raise _away() from error
     except database.driver().Error as error:

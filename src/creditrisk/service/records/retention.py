@@ -23,6 +23,7 @@ ERASURE_DAYS = 90
 """For how long a machine may be away and still learn whom it has to erase."""
 _OLD = f"""SELECT id FROM {SCHEMA}.events WHERE kind <> 'erasure' AND (id < %(limit)s OR subject < %(limit)s)
 LIMIT {local.CHUNK * 10}""".encode()
+_OLD_CHUNKS = f"DELETE FROM {SCHEMA}.file_chunks WHERE file_id < %s".encode()
 _FORGET = f"DELETE FROM {SCHEMA}.erasures WHERE at < %s".encode()
 
 
@@ -79,6 +80,7 @@ def prune_remotely(
     connection: Connection[tuple[Any, ...]], limit: str, going_on: Callable[[], bool] = lambda: True
 ) -> int:
     """Remove what is older than an identifier in PostgreSQL."""
+    connection.execute(_OLD_CHUNKS, (limit,))
     count = 0
     while going_on():
         with connection.transaction():

@@ -63,3 +63,13 @@ ERASURES = sa.Table(
     sa.Column("digest", sa.LargeBinary, nullable=False),
     comment="who was erased, as a salted hash, until every machine has erased them from its own log",
 )
+FILE_CHUNKS = sa.Table(
+    "file_chunks",
+    METADATA,
+    sa.Column("file_id", _ID, primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("first_row", sa.BigInteger, nullable=False),
+    sa.Column("last_row", sa.BigInteger, nullable=False),
+    sa.Column("records", sa.LargeBinary, nullable=False, comment="Parquet"),
+    sa.Column("protected", sa.LargeBinary, comment="Parquet, protected attributes, for fairness audits alone"),
+)

@@ -58,15 +58,11 @@ async def score_file(
     caller: Annotated[Caller | None, Depends(needs("batch"))],
     purpose: Annotated[Purpose, Query()] = "decision",
 ) -> Response:
-    """Score every row of a file; its record is on the disk before its answers leave."""
+    """Score every row of a file; its record is durable before its answers leave."""
     service = service_of(request)
     model = model_of(service)
     if "idempotency-key" in request.headers:
         raise Problem(400, "not-repeatable", "A file is not kept for a repetition; send no Idempotency-Key.")
-    if service.settings.audit == "postgres":
-        # The records of a file lie on this machine's disk, which this setting says not to rely on.
-        detail = "Files are not scored where records must be in PostgreSQL first; send lists to /v1/score/batch."
-        raise Problem(503, "files-not-kept", detail, headers={"Retry-After": "86400"})
     now = time.time_ns()
     file_id = hot_of(service).identifiers.make(now)
     try:
@@ -107,7 +103,7 @@ async def _received(
         purpose,
         now // 1_000,
         settings.max_file_memory_bytes,
-        settings.audit != "off",
+        settings.audit,
     )
 
 
@@ -121,7 +117,7 @@ async def _scored(request: Request, service: Service, model: Live, job: Job, upl
         if job.purpose == "decision":
             tally.count(service.counts, model.label)
 
-    child = await FileChild.start(job, told)
+    child = await FileChild.start(job, service.settings, told)
     try:
         first = await child.first(_leaving(request))
         if first is None:

@@ -1,0 +1,146 @@
+"""Scored files' records in PostgreSQL, where ``AUDIT=postgres`` says not to rely on this machine's disk.
+
+A chunk is the Parquet file that would lie on the disk, as one row, committed before its answers leave.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from creditrisk.errors import ServiceError
+from creditrisk.service.filerecords import APPLICANT, DECISION, encode, place_of
+from creditrisk.service.records.database import SCHEMA, driver, sentence, text
+from creditrisk.service.records.migrate import opened
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+_TABLE = f"{SCHEMA}.file_chunks"
+_LOCK = f"LOCK TABLE {SCHEMA}.events IN ROW EXCLUSIVE MODE".encode()
+_ERASED_SINCE = f"SELECT id, at, salt, digest FROM {SCHEMA}.erasures WHERE at >= %s".encode()
+_INSERT = f"INSERT INTO {_TABLE} VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING".encode()
+_FIND = f"SELECT records FROM {_TABLE} WHERE file_id = %s AND first_row <= %s AND last_row >= %s".encode()
+_UNTIL = f"SELECT file_id, number FROM {_TABLE} WHERE file_id < %s ORDER BY file_id, number".encode()
+_READ = f"SELECT records, protected FROM {_TABLE} WHERE file_id = %s AND number = %s".encode()
+_REWRITE = f"UPDATE {_TABLE} SET records = %s, protected = %s WHERE file_id = %s AND number = %s".encode()
+
+
+class RemoteChunks:
+    """A file's chunks in PostgreSQL.
+
+    Args:
+        url: the database's address.
+        file_id: the file's.
+        begun: when it came, in microseconds: whoever was erased since then is left out of what follows.
+
+    Raises:
+        ServiceError: the database does not answer, or refuses; ``write`` likewise.
+    """
+
+    def __init__(self, url: str | None, file_id: str, begun: int) -> None:
+        self._url, self._file_id, self._begun = url, file_id, begun
+        self._next_row = 1
+        self._connection = self._opened()
+
+    def write(self, number: int, records: pl.DataFrame, protected: pl.DataFrame | None) -> None:
+        """Commit a chunk; after a lost connection once more, and what is there by then is passed over."""
+        first, self._next_row = self._next_row, self._next_row + records.height
+        error_of_driver = driver().Error
+        try:
+            self._commit(number, first, records, protected)
+        except error_of_driver:
+            self._connection.close()
+            self._connection = self._opened()
+            try:
+                self._commit(number, first, records, protected)
+            except error_of_driver as error:
+                raise self._refused(error) from None
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def _commit(self, number: int, first: int, records: pl.DataFrame, protected: pl.DataFrame | None) -> None:
+        last = first + records.height - 1
+        with self._connection.transaction():
+            # Who erases waits for this chunk and finds it, or is seen here.
+            self._connection.execute(_LOCK)
+            records, protected = self._without_erased(records, protected)
+            place = (self._file_id, number, first, last)
+            self._connection.execute(_INSERT, (*place, _bytes(records), _bytes(protected)))
+
+    def _without_erased(
+        self, records: pl.DataFrame, protected: pl.DataFrame | None
+    ) -> tuple[pl.DataFrame, pl.DataFrame | None]:
+        from creditrisk.service.records.erasure import Asked
+
+        for asked in [Asked(*row) for row in self._connection.execute(_ERASED_SINCE, (self._begun,))]:
+            known = records[APPLICANT].drop_nulls().unique().to_list()
+            gone = [applicant for applicant in known if asked.concerns(applicant)]
+            records, protected, _ = _without(records, protected, gone)
+        return records, protected
+
+    def _opened(self) -> Connection[tuple[Any, ...]]:
+        try:
+            return opened(self._url)
+        except driver().Error as error:
+            raise self._refused(error) from None
+
+    def _refused(self, error: Exception) -> ServiceError:
+        return ServiceError(f"PostgreSQL does not take a file's record: {sentence(error, self._url)}.")
+
+
+def find(connection: Connection[tuple[Any, ...]], decision_id: str) -> dict[str, Any] | None:
+    """The record of one row of a scored file; None where there is none."""
+    place = place_of(decision_id)
+    if place is None:
+        return None
+    found = connection.execute(_FIND, (place[0], place[1], place[1])).fetchone()
+    rows = None if found is None else _table(found[0]).filter(pl.col(DECISION) == decision_id)
+    return None if rows is None or not rows.height else rows.row(0, named=True)
+
+
+def erase(connection: Connection[tuple[Any, ...]], applicant_id: str, until: str) -> int:
+    """Take an applicant's rows out of every chunk of the files named lower than ``until``; returns how many they were.
+
+    Within the transaction that erases the events, so that nobody writes meanwhile.
+    """
+    erased = 0
+    for place in connection.execute(_UNTIL, (until,)).fetchall():
+        chunk = connection.execute(_READ, place).fetchone()
+        assert chunk is not None  # the tables are locked
+        records = _table(chunk[0])
+        known = records[APPLICANT].drop_nulls().unique().to_list()
+        gone = [applicant for applicant in known if text(applicant) == applicant_id]
+        if not gone:
+            continue
+        records, protected, count = _without(records, None if chunk[1] is None else _table(chunk[1]), gone)
+        erased += count
+        connection.execute(_REWRITE, (_bytes(records), _bytes(protected), *place))
+    return erased
+
+
+def _without(
+    records: pl.DataFrame, protected: pl.DataFrame | None, applicants: list[str]
+) -> tuple[pl.DataFrame, pl.DataFrame | None, int]:
+    gone = records.filter(pl.col(APPLICANT).is_in(applicants))
+    if not gone.height:
+        return records, protected, 0
+    if protected is not None:
+        protected = protected.join(gone.select(DECISION), on=DECISION, how="anti")
+    return records.join(gone.select(DECISION), on=DECISION, how="anti"), protected, gone.height
+
+
+def _bytes(table: pl.DataFrame | None) -> bytes | None:
+    if table is None:
+        return None
+    file = io.BytesIO()
+    encode(table, file)
+    return file.getvalue()
+
+
+def _table(content: bytes) -> pl.DataFrame:
+    return pl.read_parquet(io.BytesIO(content))

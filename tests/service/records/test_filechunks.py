@@ -1,0 +1,79 @@
+"""Scored files' records in PostgreSQL."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import polars as pl
+import psycopg
+import pytest
+from postgres import Postgres
+from service.events import remote_rows
+
+from creditrisk.errors import ServiceError
+from creditrisk.service.identifiers import Identifiers
+from creditrisk.service.records import filechunks
+from creditrisk.service.records.erasure import erase
+from creditrisk.service.records.filechunks import RemoteChunks
+from creditrisk.service.settings import ServiceSettings
+
+pytestmark = pytest.mark.slow
+WHO = "Wilhelmine-Musterfrau-4711"
+
+
+@contextmanager
+def begun(url: str) -> Iterator[tuple[str, RemoteChunks]]:
+    now = time.time_ns()
+    name = Identifiers().make(now)
+    with closing(RemoteChunks(url, name, now // 1_000)) as chunks:
+        yield name, chunks
+
+
+def rows(name: str, first: int, *applicants: str | None) -> tuple[pl.DataFrame, pl.DataFrame]:
+    ids = [f"{name}.{first + at}" for at in range(len(applicants))]
+    records = pl.DataFrame({"_decision_id": ids, "_applicant_id": pl.Series(applicants, dtype=pl.String)})
+    return records, pl.DataFrame({"sex": ["f"] * len(ids), "_decision_id": ids})
+
+
+def test_a_row_is_found_by_its_decisions_id(database: str) -> None:
+    with begun(database) as (name, chunks):
+        chunks.write(0, *rows(name, 1, "a", "b"))
+        chunks.write(1, rows(name, 3, None)[0], None)
+        with psycopg.connect(database) as connection:
+            for number, applicant in ((1, "a"), (2, "b"), (3, None)):
+                row = filechunks.find(connection, f"{name}.{number}")
+                assert row == {"_decision_id": f"{name}.{number}", "_applicant_id": applicant}
+            assert filechunks.find(connection, f"{name}.4") is None
+            assert filechunks.find(connection, "nothing") is None
+
+
+def test_whoever_is_erased_while_a_file_is_scored_is_in_none_of_its_chunks(tmp_path: Path, database: str) -> None:
+    with begun(database) as (name, chunks):
+        chunks.write(0, *rows(name, 1, WHO, "other", WHO))
+        settings = ServiceSettings.model_validate({"state": tmp_path, "database_url": database, "audit": "postgres"})
+        time.sleep(0.005)  # an identifier's time is a millisecond's
+        assert erase(settings, WHO, "officer").file_rows == 2
+        chunks.write(1, *rows(name, 4, "third", WHO))
+        kept = remote_rows(database, "SELECT records, protected FROM creditrisk.file_chunks ORDER BY number")
+        assert [pl.read_parquet(records)["_applicant_id"].to_list() for records, _ in kept] == [["other"], ["third"]]
+        assert [pl.read_parquet(apart).height for _, apart in kept] == [1, 1]
+        assert all(WHO.encode() not in part for row in kept for part in row)
+
+
+def test_a_chunk_survives_a_connection_that_is_lost_and_none_is_written_twice(
+    database: str, postgres: Postgres
+) -> None:
+    with begun(database) as (name, chunks):
+        chunks.write(0, *rows(name, 1, "a"))
+        postgres.stop()
+        postgres.start()
+        chunks.write(1, *rows(name, 2, "b"))
+        chunks.write(1, *rows(name, 2, "b"))
+        assert remote_rows(database, "SELECT number FROM creditrisk.file_chunks ORDER BY number") == [(0,), (1,)]
+        postgres.stop()
+        with pytest.raises(ServiceError, match="does not take a file's record"):
+            chunks.write(2, *rows(name, 4, "c"))
+        postgres.start()
