@@ -139,6 +139,7 @@ def test_a_killed_search_resumes_with_what_was_finished(tmp_path: Path) -> None:
     (name,) = optuna.get_all_study_names(storage)
     trials = optuna.load_study(study_name=name, storage=storage).get_trials()
     assert sum("summary" in trial.user_attrs for trial in trials) >= 4
+    assert not [trial.number for trial in trials if not trial.state.is_finished()], "the killed one is given up at once"
 
 
 @pytest.mark.slow

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,7 @@ from creditrisk.search.opening import open_session
 from creditrisk.search.plan import make_plan
 from creditrisk.search.session import Session
 from creditrisk.search.storage import opened, storage_url
-from creditrisk.search.study import FAMILY, open_study
+from creditrisk.search.study import FAMILY, PROCESS, open_study, this_process
 
 Opened = Callable[..., Session]
 
@@ -253,6 +255,19 @@ def test_what_a_killed_process_left_is_ended(search: Opened, project: Project) -
     session.study.add_trial(create_trial(state=TrialState.FAIL, user_attrs={"run": run}))
     session.sweep()
     assert session.journal.client.get_run(run).info.status == "KILLED"
+
+
+def test_a_trial_whose_process_is_gone_is_given_up_at_once_and_others_are_not(search: Opened) -> None:
+    session = search("scorecard", trials=1)
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        gone.wait()
+    machine = this_process().rpartition(" ")[0]
+    processes = [f"{machine} {gone.pid}", this_process(), f"elsewhere {gone.pid}", f"{machine} 1"]
+    for process in processes:
+        session.study.add_trial(create_trial(state=TrialState.RUNNING, user_attrs={PROCESS: process}))
+    session.sweep()
+    states = {trial.user_attrs.get(PROCESS): trial.state for trial in session.study.get_trials()}
+    assert [states[process] for process in processes] == [TrialState.FAIL, *[TrialState.RUNNING] * 3]
 
 
 @pytest.mark.parametrize(

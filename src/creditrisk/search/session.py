@@ -24,11 +24,13 @@ from creditrisk.search.space import Search, suggest, with_setting
 from creditrisk.search.study import (
     CHOICES,
     FAMILY,
+    PROCESS,
     best_by_family,
     fail_stale_trials,
     one_trial,
     own_trials,
     settled_trials,
+    this_process,
 )
 from creditrisk.search.trial import clearly_behind, run_trial
 from creditrisk.search.turns import clearly_lagging, given_up, next_family, untried
@@ -202,6 +204,7 @@ class Session:
             self._failures.append(str(error))
 
     def _objective(self, trial: optuna.Trial) -> float:
+        trial.set_user_attr(PROCESS, this_process())
         try:
             family = str(trial.suggest_categorical(FAMILY, CHOICES.choices))
             setting = suggest(trial, family, self.search.space[family])

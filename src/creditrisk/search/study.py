@@ -6,9 +6,12 @@ process that opens it by name and storage works on the same trials.
 
 from __future__ import annotations
 
+import os
+import socket
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import optuna
 from optuna.distributions import CategoricalDistribution
@@ -21,7 +24,7 @@ from creditrisk.params import FAMILIES
 from creditrisk.search.storage import sentences
 from creditrisk.tracking.store import shown
 
-FAMILY = "family"
+FAMILY, PROCESS = "family", "process"
 CHOICES = CategoricalDistribution(FAMILIES)
 """The same in every trial whatever families are asked for: a study's choices may not change."""
 STARTUP_TRIALS = 5
@@ -85,11 +88,38 @@ def one_trial(study: optuna.Study, family: str, seed: int, objective: Callable[[
         study.optimize(objective, n_trials=1)
 
 
+def this_process() -> str:
+    """The name of this process among those of all machines that work on a study."""
+    return f"{_machine()} {os.getpid()}"
+
+
 def fail_stale_trials(study: optuna.Study) -> None:
-    """Give up trials whose process died."""
+    """Give up trials whose process died: on this machine at once, elsewhere when it has not been heard of for long."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         optuna.storages.fail_stale_trials(study)
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        if _died(trial.user_attrs.get(PROCESS, "")):
+            study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+
+
+def _died(process: str) -> bool:
+    machine, _, number = process.rpartition(" ")
+    if machine != _machine() or not number.isdecimal():
+        return False
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
+def _machine() -> str:
+    """Name and process table: containers have one of their own."""
+    table = Path("/proc/self/ns/pid")
+    return f"{socket.gethostname()} {table.readlink() if table.is_symlink() else ''}"
 
 
 def settled_trials(study: optuna.Study) -> list[FrozenTrial]:
