@@ -148,6 +148,40 @@ def test_a_file_is_counted_and_its_end_is_on_record(client: httpx.Client, runnin
     assert (end[0], json.loads(end[1])) == ("ended", {"rows": 53, "scored": 50, "refused": 3})
 
 
+@pytest.mark.parametrize("form", [True, False])
+def test_a_file_sent_again_gets_its_recorded_answers_and_no_second_record(
+    client: httpx.Client, running: Running, form: bool
+) -> None:
+    key = {"idempotency-key": f"file-{form}"}
+
+    def send(frame: pl.DataFrame) -> httpx.Response:
+        if form:
+            files = {"file": ("loans.csv", as_csv(frame), "text/csv")}
+            return client.post("/v1/score/file", files=files, headers=key)
+        return client.post("/v1/score/file", content=as_csv(frame), headers=CSV | key)
+
+    first = send(table(120))
+    counted = len(list((running.state / "files").iterdir()))
+    again = send(table(120))
+    assert first.status_code == 200
+    assert "idempotency-replayed" not in first.headers
+    assert (again.status_code, again.headers["idempotency-replayed"]) == (200, "true")
+    assert again.content == first.content
+    assert again.headers["x-file-id"] == first.headers["x-file-id"]
+    assert len(list((running.state / "files").iterdir())) == counted
+    other = send(table(121))
+    assert (other.status_code, other.json()["type"]) == (409, "urn:creditrisk:problem:idempotency-conflict")
+    assert not list((running.state / "uploads").iterdir())
+
+
+def test_a_file_that_was_broken_off_is_not_scored_again_under_its_key(client: httpx.Client) -> None:
+    key = CSV | {"idempotency-key": "broken-off"}
+    assert client.post("/v1/score/file", content=b"nothing,here\n1,2\n", headers=key).status_code == 422
+    again = client.post("/v1/score/file", content=b"nothing,here\n1,2\n", headers=key)
+    assert (again.status_code, again.json()["type"]) == (409, "urn:creditrisk:problem:file-not-complete")
+    assert "send it with a new key" in again.json()["detail"]
+
+
 def test_a_simulated_file_is_not_counted(client: httpx.Client) -> None:
     before = scores(client)
     answers(client.post("/v1/score/file?purpose=simulation", content=as_csv(table(50)), headers=CSV))

@@ -24,7 +24,7 @@ from creditrisk.data.delimited import BROKEN, BROKEN_TEXT
 from creditrisk.data.source import scan
 from creditrisk.errors import CreditRiskError, ServiceError
 from creditrisk.model.scorer import Scorer, mark_broken
-from creditrisk.service.filerecords import APPLICANT, DECISION, LocalChunks
+from creditrisk.service.filerecords import APPLICANT, DECISION, LocalChunks, chunks, folder_of
 from creditrisk.service.filetally import tally
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ class Job(msgspec.Struct):
     at: int
     max_memory_bytes: int
     audit: Literal["sqlite", "postgres", "off"] = "sqlite"
+    again: bool = False
+    """Whether ``file_id`` was scored before and its answers are given again, from the record."""
 
 
 def main() -> None:
@@ -84,23 +86,40 @@ def _leave(code: int) -> None:
 
 def work(job: Job, out: BinaryIO) -> None:
     """Score, record and answer, the next pieces being scored while one is recorded."""
+    if job.again:
+        for number, records in enumerate(_recorded(job)):
+            _answer(answers_of(records), number, out)
+        return
     scorer = Scorer.load(Path(job.bundle), job.digest)
-    chunks = _chunks(job)
+    kept = _chunks(job)
     protected, limits = _protected(scorer), scorer.reference["pd"]["edges"]
     number = 0
     for piece, answers in _scored(job, scorer):
-        if chunks is not None:
-            chunks.write(number, *record(job, piece, answers, protected))
-        text = io.BytesIO()
-        answers.write_csv(text, include_header=number == 0)
-        out.write(text.getbuffer())
-        out.flush()
+        if kept is not None:
+            kept.write(number, *record(job, piece, answers, protected))
+        _answer(answers, number, out)
         os.write(2, tally(answers, limits).line())
         number += 1
-    if chunks is not None:
-        chunks.close()
+    if kept is not None:
+        kept.close()
     if not number:
         raise CreditRiskError("the file holds no rows to score.")
+
+
+def _answer(answers: pl.DataFrame, number: int, out: BinaryIO) -> None:
+    text = io.BytesIO()
+    answers.write_csv(text, include_header=number == 0)
+    out.write(text.getbuffer())
+    out.flush()
+
+
+def _recorded(job: Job) -> Iterator[pl.DataFrame]:
+    """The records of a file that was scored before, in order."""
+    if job.audit == "postgres":
+        from creditrisk.service.records.filechunks import recorded
+
+        return recorded(os.environ.get("DATABASE_URL"), job.file_id)
+    return (pl.read_parquet(path) for path in chunks(folder_of(Path(job.state), job.file_id)))
 
 
 def _chunks(job: Job) -> LocalChunks | RemoteChunks | None:
@@ -148,6 +167,12 @@ def record(
     if not apart:
         return records, None
     return records, piece.select(apart).with_columns(records[DECISION])
+
+
+def answers_of(records: pl.DataFrame) -> pl.DataFrame:
+    """The answers in what ``record`` keeps."""
+    said = [name for name in records.columns if name == DECISION or name.startswith("answer:")]
+    return records.select(said).rename({n: "decision_id" if n == DECISION else n.removeprefix("answer:") for n in said})
 
 
 def _watch_memory(limit: int) -> None:

@@ -6,6 +6,7 @@ A chunk is the Parquet file that would lie on the disk, as one row, committed be
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -24,6 +25,7 @@ _ERASED_SINCE = f"SELECT id, at, salt, digest FROM {SCHEMA}.erasures WHERE at >=
 _INSERT = f"INSERT INTO {_TABLE} VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING".encode()
 _FIND = f"SELECT records FROM {_TABLE} WHERE file_id = %s AND first_row <= %s AND last_row >= %s".encode()
 _UNTIL = f"SELECT file_id, number FROM {_TABLE} WHERE file_id < %s ORDER BY file_id, number".encode()
+_NUMBERS = f"SELECT file_id, number FROM {_TABLE} WHERE file_id = %s ORDER BY number".encode()
 _READ = f"SELECT records, protected FROM {_TABLE} WHERE file_id = %s AND number = %s".encode()
 _REWRITE = f"UPDATE {_TABLE} SET records = %s, protected = %s WHERE file_id = %s AND number = %s".encode()
 
@@ -91,6 +93,23 @@ class RemoteChunks:
 
     def _refused(self, error: Exception) -> ServiceError:
         return ServiceError(f"PostgreSQL does not take a file's record: {sentence(error, self._url)}.")
+
+
+def recorded(url: str | None, file_id: str) -> Iterator[pl.DataFrame]:
+    """A file's records, chunk by chunk.
+
+    Raises:
+        ServiceError: the database does not answer, or refuses.
+    """
+    error_of_driver = driver().Error
+    try:
+        with opened(url) as connection:
+            for place in connection.execute(_NUMBERS, (file_id,)).fetchall():
+                chunk = connection.execute(_READ, place).fetchone()
+                if chunk is not None:
+                    yield _table(chunk[0])
+    except error_of_driver as error:
+        raise ServiceError(f"PostgreSQL does not give a file's record: {sentence(error, url)}.") from None
 
 
 def find(connection: Connection[tuple[Any, ...]], decision_id: str) -> dict[str, Any] | None:

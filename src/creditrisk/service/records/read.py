@@ -97,6 +97,11 @@ class Records:
         about, complete = self._everywhere(lambda run: _select(run, "subject IN", [name]))
         return Found(decision, sorted({event.id: event for event in about}.values()), complete)
 
+    def ended(self, file_id: str) -> bool:
+        """Whether a scored file came to its end."""
+        said, _ = self._everywhere(lambda run: _select(run, "kind = 'file' AND subject IN", [file_id]))
+        return any(event.status == "ended" for event in said)
+
     def page(self, low: str, high: str, status: Status | None, limit: int) -> Page:
         """The newest decisions with identifiers from ``low`` and below ``high``."""
         where = f"kind = 'decision' AND id >= ? AND id < ?{_WHERE[status]} ORDER BY id DESC LIMIT ?"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -18,17 +19,20 @@ from creditrisk.service import describe
 from creditrisk.service.filechild import FileChild, no_space
 from creditrisk.service.filetally import Tally
 from creditrisk.service.filework import Job
+from creditrisk.service.hot import idempotency
 from creditrisk.service.keys import Caller
 from creditrisk.service.live import Live
 from creditrisk.service.problem import Problem
-from creditrisk.service.record import Event
+from creditrisk.service.record import Earlier, Event, Idempotency
 from creditrisk.service.routes.common import hot_of, model_of, needs, service_of, write_down
+from creditrisk.service.routes.decisions import records_of
 from creditrisk.service.schema import Purpose
 from creditrisk.service.service import Service
 from creditrisk.service.upload import receive_upload
 from creditrisk.service.uploads import Upload
 
 router = APIRouter(tags=["scoring"])
+PATH = "/v1/score/file"
 _FILE: dict[str, Any] = {"type": "string", "format": "binary"}
 TAKES = {
     "multipart/form-data": {"schema": {"type": "object", "properties": {"file": _FILE}, "required": ["file"]}},
@@ -38,31 +42,33 @@ TAKES = {
 
 
 @router.post(
-    "/v1/score/file",
+    PATH,
     operation_id="score_file",
     response_class=StreamingResponse,
     responses=describe.answers(
         {"type": "string"},
         400,
         408,
+        409,
         413,
         415,
         422,
         text="A line for each row, with a verdict; the file's id stands in X-File-Id.",
         media_type="text/csv",
     ),
-    openapi_extra={"requestBody": {"required": True, "content": TAKES}},
+    openapi_extra={"requestBody": {"required": True, "content": TAKES}, "parameters": [describe.IDEMPOTENCY]},
 )
 async def score_file(
     request: Request,
     caller: Annotated[Caller | None, Depends(needs("batch"))],
     purpose: Annotated[Purpose, Query()] = "decision",
 ) -> Response:
-    """Score every row of a file; its record is durable before its answers leave."""
+    """Score every row of a file; its record is durable before its answers leave.
+
+    With an Idempotency-Key, the same file gets its recorded answers again, and nothing is scored twice.
+    """
     service = service_of(request)
     model = model_of(service)
-    if "idempotency-key" in request.headers:
-        raise Problem(400, "not-repeatable", "A file is not kept for a repetition; send no Idempotency-Key.")
     now = time.time_ns()
     file_id = hot_of(service).identifiers.make(now)
     try:
@@ -111,7 +117,11 @@ async def _scored(request: Request, service: Service, model: Live, job: Job, upl
     """Begin to score, and answer when the first rows are on record."""
     size = Path(job.upload).stat().st_size
     begun = msgspec.json.encode({"kind": job.kind, "bytes": size})
-    await _write_down(service, _event(job, model, job.file_id, None, "begun", begun, b"{}"))
+    repeat = await _repeat(request, job)
+    earlier = await _write_down(service, _event(job, model, job.file_id, None, "begun", begun, b"{}"), repeat)
+    if earlier is not None:
+        upload.remove()
+        return await _again(request, service, msgspec.structs.replace(job, file_id=earlier.answer.decode(), again=True))
 
     def told(tally: Tally) -> None:
         if job.purpose == "decision":
@@ -134,11 +144,51 @@ async def _scored(request: Request, service: Service, model: Live, job: Job, upl
     return _Streamed(_answers(first, child, ended), child, upload, job.file_id)
 
 
+async def _repeat(request: Request, job: Job) -> Idempotency | None:
+    """What is kept of a file that may be sent again: its content, not the form around it."""
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        return None
+    digest = await asyncio.to_thread(_digest, job.upload)
+    named, now = job.file_id.encode(), time.time_ns()
+    return idempotency(key.encode("latin-1"), job.key_id, f"{PATH}?purpose={job.purpose}", digest, named, now)
+
+
+def _digest(path: str) -> bytes:
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+async def _again(request: Request, service: Service, job: Job) -> Response:
+    """The recorded answers of a file that came before, once it came to its end."""
+    ended = await asyncio.to_thread(records_of(request).ended, job.file_id)
+    if not ended:
+        detail = (
+            f"The file with this Idempotency-Key, {job.file_id}, has not come to its end: it is still being scored, or "
+            "was broken off. Try again later; or send it with a new key, and it is scored anew."
+        )
+        raise Problem(409, "file-not-complete", detail, headers={"Retry-After": "10"})
+    child = await FileChild.start(job, service.settings, lambda tally: None)
+    try:
+        first = await child.first(_leaving(request))
+        if first is None:
+            raise ClientDisconnect
+    except BaseException:
+        child.end()
+        raise
+    return _Streamed(_answers(first, child, _nothing), child, None, job.file_id)
+
+
+async def _nothing() -> None:
+    """A repetition has no end to write down."""
+
+
 class _Streamed(StreamingResponse):
     """The answer; whatever becomes of it, nothing of the file is left behind."""
 
-    def __init__(self, content: AsyncIterator[bytes], child: FileChild, upload: Upload, file_id: str) -> None:
-        super().__init__(content, media_type="text/csv; charset=utf-8", headers={"X-File-Id": file_id})
+    def __init__(self, content: AsyncIterator[bytes], child: FileChild, upload: Upload | None, file_id: str) -> None:
+        headers = {"X-File-Id": file_id} | ({"Idempotency-Replayed": "true"} if upload is None else {})
+        super().__init__(content, media_type="text/csv; charset=utf-8", headers=headers)
         self._child, self._upload = child, upload
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -146,7 +196,8 @@ class _Streamed(StreamingResponse):
         try:
             await super().__call__(scope, receive, send)
         finally:
-            self._upload.remove()
+            if self._upload is not None:
+                self._upload.remove()
             self._child.end()
 
 
@@ -164,14 +215,14 @@ async def _answers(first: bytes, child: FileChild, ended: Callable[[], Awaitable
     await ended()
 
 
-async def _write_down(service: Service, event: Event) -> None:
-    """Make an event durable.
+async def _write_down(service: Service, event: Event, repeat: Idempotency | None = None) -> Earlier | None:
+    """Make an event durable; the first answer where the file came before.
 
     Raises:
         Problem: it cannot be. OSError: the disk has hung for too long.
     """
     async with asyncio.timeout(service.settings.request_seconds):
-        await write_down(hot_of(service), [event])
+        return await write_down(hot_of(service), [event], repeat)
 
 
 def _event(job: Job, model: Live, name: str, subject: str | None, status: str, request: bytes, answer: bytes) -> Event:
