@@ -73,6 +73,9 @@ def main() -> None:
         "--peer", nargs="+", choices=("autogluon", "plain"), help="one split beside these, in place of folds"
     )
     parser.add_argument("--seconds", type=float, default=600.0, help="wall time of each with --peer")
+    parser.add_argument(
+        "--time-again", action="store_true", help="with --peer: only measure speed, with what was found"
+    )
     arguments = parser.parse_args()
     if arguments.peer:
         beside_peers(arguments)
@@ -99,6 +102,9 @@ def beside_peers(arguments: argparse.Namespace) -> None:
     if arguments.fresh:
         shutil.rmtree(quality_peers.RESULTS, ignore_errors=True)
     for portfolio in arguments.portfolio:
+        if arguments.time_again:
+            quality_peers.time_again(Project.find(), portfolio, arguments.variant, arguments.family)
+            continue
         quality_peers.measure(Project.find(), portfolio, arguments.seconds, arguments.peer, arguments.variant)
     print(quality_peers.table(arguments.portfolio))
 
