@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from creditrisk.contract import Input, Reason
-from creditrisk.model.reasons import BLOCK, compile_reasons, compile_text, reasons_frame
+from creditrisk.model.reasons import compile_reasons, compile_text
+from creditrisk.model.reasons_table import BLOCK, reasons_frame
 
 INPUTS = (
     Input(name="amount", kind="number", title="Amount", unit="EUR", monotone="increasing", reason="The amount is high"),

@@ -27,7 +27,8 @@ from creditrisk.in_order import cores, in_order
 from creditrisk.model.bundle import Manifest, verify
 from creditrisk.model.calibration import Calibrator, calibrator_from_json
 from creditrisk.model.family import Model, load_model
-from creditrisk.model.reasons import ReasonGiven, compile_reasons, reasons_frame
+from creditrisk.model.reasons import ReasonGiven, compile_reasons
+from creditrisk.model.reasons_table import reasons_frame
 
 REASONS = 4
 BATCH_ROWS = 50_000

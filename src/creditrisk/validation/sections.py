@@ -165,11 +165,27 @@ def _model(context: ReportContext) -> Html:
 def _leaderboard(candidates: Any) -> Html:
     if not candidates:
         return EMPTY
-    names = list(candidates[0])
-    rows = [[_value(candidate.get(name)) for name in names] for candidate in candidates]
-    numbers = [i for i, name in enumerate(names) if all(isinstance(c.get(name), (int, float)) for c in candidates)]
-    titles = [name.replace("_", " ") for name in names]
-    return join([tag("h3", "Candidates on inner folds of the training rows"), table(titles, rows, numbers)])
+    head = ["Family", "Setting", "Folds", "AUC (standard error)", "Log loss (standard error)", "Seconds", "Verdict"]
+    rows = [
+        [
+            str(candidate.get("family", "")),
+            ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in candidate.get("setting", {}).items()),
+            str(candidate.get("folds", "")),
+            _with_error(candidate, "auc"),
+            _with_error(candidate, "log_loss"),
+            str(candidate.get("seconds", "")),
+            "; ".join(filter(None, ("chosen" if candidate.get("chosen") else "", candidate.get("note", "")))),
+        ]
+        for candidate in candidates
+    ]
+    return join([tag("h3", "Candidates on inner folds of the training rows"), table(head, rows, [2, 3, 4, 5])])
+
+
+def _with_error(candidate: dict[str, Any], name: str) -> str:
+    value, error = candidate.get(name), candidate.get(f"{name}_se")
+    if value is None:
+        return ""
+    return f"{value:.4f}" if error is None else f"{value:.4f} ({error:.4f})"
 
 
 def _figures(context: ReportContext) -> Html:
