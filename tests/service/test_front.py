@@ -65,6 +65,19 @@ def test_a_start_that_fails_says_its_sentence(tmp_path: Path) -> None:
     assert "there is no API key" in failed["message"]
 
 
+def test_a_fault_of_ours_at_the_start_ends_it_and_says_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    front = make(tmp_path)
+
+    async def broken() -> None:
+        raise NameError("somebody's income")
+
+    monkeypatch.setattr(front.service, "start", broken)
+    sent, _ = asyncio.run(started(front))
+    assert sent[0]["type"] == "lifespan.startup.failed"
+    assert sent[0]["message"].startswith("The service cannot start: NameError at test_front.py:")
+    assert "income" not in sent[0]["message"]
+
+
 def test_start_and_stop(tmp_path: Path) -> None:
     sent, service = asyncio.run(started(make(tmp_path)))
     assert [message["type"] for message in sent] == ["lifespan.startup.complete", "lifespan.shutdown.complete"]

@@ -127,9 +127,9 @@ def _sides(words: Reason, median: float | None, numbers: NDArray[np.float64]) ->
 
 
 def _stated_texts(gathered: _Gathered) -> pl.Series:
-    around = [around(item) for item in gathered.items]
+    parts = [around(item) for item in gathered.items]
     owners = pl.Series(gathered.owners())
-    before, after = (pl.Series(part, dtype=pl.String).gather(owners) for part in zip(*around, strict=True))
+    before, after = (pl.Series(part, dtype=pl.String).gather(owners) for part in zip(*parts, strict=True))
     return before + stated_column(gathered.values().to_numpy()) + after
 
 

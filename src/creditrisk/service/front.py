@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from creditrisk.errors import CreditRiskError
 from creditrisk.service.border import SECURITY, given_id, too_large, too_slow, unanswered
 from creditrisk.service.hot import JSON, PATH, PROBLEM, Header
+from creditrisk.service.journal import where
 from creditrisk.service.problem import Problem
 from creditrisk.service.settings import is_loopback
 
@@ -52,6 +53,9 @@ class Front:
             await self.service.start()
         except CreditRiskError as error:
             await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        except Exception as error:  # a fault of ours: uvicorn would go on without what was to be started
+            await send({"type": "lifespan.startup.failed", "message": f"The service cannot start: {where(error)}."})
             return
         await send({"type": "lifespan.startup.complete"})
         await receive()

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from creditrisk.model.calibration_fit import fit_logistic, log_loss_rows
+from creditrisk.model.calibration_fit import Logistic, fit_logistic, log_loss_rows
 from creditrisk.params import EvaluationParams
 from creditrisk.validation.ranking import (
     Outcomes,
@@ -248,18 +248,19 @@ def _ratio(squares: Floats, base: Floats, share: Floats, confidence: float) -> F
 
 def _recalibration(log_odds: Floats, y: Floats, weight: Floats, confidence: float) -> tuple[Figure, Figure, Figure]:
     """Slope, intercept and calibration-in-the-large (Cox 1958), with robust standard errors."""
-    none = Figure(math.nan, math.nan, math.nan)
     ones = np.ones((len(y), 1))
     both = fit_logistic(np.column_stack([log_odds, ones]), y, weight)
     only = fit_logistic(ones, y, weight, log_odds)
-    slope, intercept = (
-        around(float(both.coefficients[i]), math.sqrt(both.covariance[i, i]), confidence) if both.converged else none
-        for i in (0, 1)
-    )
-    large = (
-        around(float(only.coefficients[0]), math.sqrt(only.covariance[0, 0]), confidence) if only.converged else none
-    )
-    return slope, intercept, large
+    slope, intercept = (_estimate(both, place, confidence) for place in (0, 1))
+    return slope, intercept, _estimate(only, 0, confidence)
+
+
+def _estimate(fitted: Logistic, place: int, confidence: float) -> Figure:
+    """A coefficient with its interval; none where PD and outcome part so cleanly that rounding makes its variance."""
+    variance = float(fitted.covariance[place, place])
+    if not fitted.converged or not variance >= 0.0:
+        return Figure(math.nan, math.nan, math.nan)
+    return around(float(fitted.coefficients[place]), math.sqrt(variance), confidence)
 
 
 def _murphy(y: Floats, pd: Floats, share: Floats) -> Murphy:
