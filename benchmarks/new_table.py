@@ -131,7 +131,11 @@ class Clone:
 
     def _python(self, where: Path, *arguments: str) -> float:
         began = time.perf_counter()
-        done = subprocess.run([sys.executable, *arguments], cwd=where, capture_output=True, text=True, check=False)
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # the stages say ``python``
+        command = [sys.executable, *arguments]
+        done = subprocess.run(
+            command, cwd=where, env=os.environ | {"PATH": path}, capture_output=True, text=True, check=False
+        )
         if done.returncode:
             raise SystemExit(done.stdout + done.stderr)
         return time.perf_counter() - began
