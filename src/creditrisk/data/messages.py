@@ -9,6 +9,7 @@ import polars as pl
 
 from creditrisk.contract import ROW, Contract
 from creditrisk.data.column import text_form
+from creditrisk.data.delimited import BROKEN, BROKEN_TEXT
 from creditrisk.data.report import CODE
 from creditrisk.data.rules import CLIPPED, CODES, FAULT, NAMES, SHOWN, Rule
 from creditrisk.errors import DataError, nearest
@@ -99,6 +100,7 @@ def missing_columns(missing: list[str], there: list[str], contract: Contract) ->
     """The error for columns that are not there."""
     hint = nearest(missing[0], there)
     shown = ", ".join(repr(name) for name in missing[:10]) + (", ..." if len(missing) > 10 else "")
+    there = [name for name in there if name not in (BROKEN, BROKEN_TEXT)]
     listed = ", ".join(there[:40]) + (", ..." if len(there) > 40 else "")
     return DataError(
         f"The table lacks {len(missing)} column(s) that the contract {contract.name!r} names: {shown}.{hint} "
