@@ -219,12 +219,17 @@ def main() -> None:
     )
     print("|---|---|---|---|---|---|---|---|")
     for name, f in known.items():
-        (low, high), (least, most) = f["interval"], f["searched_gain"]
+        low, high = f["interval"]
+        searched = "| not searched | | |"
+        if "searched" in f:
+            least, most = f["searched_gain"]
+            searched = (
+                f"| {f['searched']:.4f} ({f['searched_family']}) | {f['searched'] - f['autogluon']:+.4f} "
+                f"| {f['searched'] - f['ours']:+.4f} [{least:+.4f}, {most:+.4f}] |"
+            )
         print(
             f"| {name} | {f['rows']:,} / {f['test']:,} | {f['ours']:.4f} ({f['family']}) | {f['autogluon']:.4f} "
-            f"| {f['ours'] - f['autogluon']:+.4f} [{low:+.4f}, {high:+.4f}] "
-            f"| {f['searched']:.4f} ({f['searched_family']}) | {f['searched'] - f['autogluon']:+.4f} "
-            f"| {f['searched'] - f['ours']:+.4f} [{least:+.4f}, {most:+.4f}] |"
+            f"| {f['ours'] - f['autogluon']:+.4f} [{low:+.4f}, {high:+.4f}] {searched}"
         )
 
 
