@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sqlite3
 import time
@@ -18,6 +17,7 @@ from creditrisk.service.identifiers import Identifiers, lowest
 from creditrisk.service.log import Writer, connect
 from creditrisk.service.record import Event, Group
 from creditrisk.service.records import local
+from creditrisk.service.records.asked import Asked, digest_of
 from creditrisk.service.records.database import SCHEMA, driver, node, sentence, text
 from creditrisk.service.records.database import connect as connect_postgres
 from creditrisk.service.records.erasing import Erased
@@ -41,19 +41,6 @@ _REMEMBER = f"INSERT INTO {SCHEMA}.erasures VALUES (%s, %s, %s, %s)".encode()
 _WAITING = f"SELECT id, at, salt, digest FROM {SCHEMA}.erasures ORDER BY id".encode()
 
 
-class Asked(msgspec.Struct, frozen=True):
-    """An erasure that was asked for on another machine: whom it concerns is known by a salted hash alone."""
-
-    id: str
-    at: int
-    salt: bytes
-    digest: bytes
-
-    def concerns(self, applicant_id: str | None) -> bool:
-        """Whether it is this applicant's."""
-        return applicant_id is not None and _digest(self.salt, applicant_id) == self.digest
-
-
 def erase(settings: ServiceSettings, applicant_id: str, who: str, key_id: str | None = None) -> Erased:
     """Erase an applicant in PostgreSQL, in this machine's log and in its scored files; write down that it was done.
 
@@ -71,7 +58,7 @@ def erase(settings: ServiceSettings, applicant_id: str, who: str, key_id: str | 
     rows = 0
     if settings.database_url:
         salt = os.urandom(16)
-        asked = Asked(name, at, salt, _digest(salt, applicant_id))
+        asked = Asked(name, at, salt, digest_of(salt, applicant_id))
         rows = _erase_remotely(settings.database_url, applicant_id, asked, theirs, others)
     if path.exists() or settings.audit == "sqlite":
         with local.opened(path) as connection:
@@ -171,10 +158,6 @@ def _write_down(settings: ServiceSettings, tombstone: Event) -> None:
         (result,) = writer.write([Group([tombstone], None, lambda _: None)])
     if isinstance(result, Exception):
         raise ServiceError(f"{_NOT_SAID}: {result}. Repeat it.")
-
-
-def _digest(salt: bytes, applicant_id: str) -> bytes:
-    return hashlib.sha256(salt + (text(applicant_id) or "").encode()).digest()
 
 
 def erase_from_files(state: Path, concerns: Callable[[str], bool], at: int) -> int:

@@ -13,6 +13,7 @@ import polars as pl
 
 from creditrisk.errors import ServiceError
 from creditrisk.service.filerecords import APPLICANT, DECISION, encode, place_of
+from creditrisk.service.records.asked import WRITING, Asked
 from creditrisk.service.records.database import SCHEMA, driver, sentence, text
 from creditrisk.service.records.migrate import opened
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 _TABLE = f"{SCHEMA}.file_chunks"
-_LOCK = f"LOCK TABLE {SCHEMA}.events IN ROW EXCLUSIVE MODE".encode()
 _ERASED_SINCE = f"SELECT id, at, salt, digest FROM {SCHEMA}.erasures WHERE at >= %s".encode()
 _INSERT = f"INSERT INTO {_TABLE} VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING".encode()
 _FIND = f"SELECT records FROM {_TABLE} WHERE file_id = %s AND first_row <= %s AND last_row >= %s".encode()
@@ -69,7 +69,7 @@ class RemoteChunks:
         last = first + records.height - 1
         with self._connection.transaction():
             # Who erases waits for this chunk and finds it, or is seen here.
-            self._connection.execute(_LOCK)
+            self._connection.execute(WRITING)
             records, protected = self._without_erased(records, protected)
             place = (self._file_id, number, first, last)
             self._connection.execute(_INSERT, (*place, _bytes(records), _bytes(protected)))
@@ -77,8 +77,6 @@ class RemoteChunks:
     def _without_erased(
         self, records: pl.DataFrame, protected: pl.DataFrame | None
     ) -> tuple[pl.DataFrame, pl.DataFrame | None]:
-        from creditrisk.service.records.erasure import Asked
-
         for asked in [Asked(*row) for row in self._connection.execute(_ERASED_SINCE, (self._begun,))]:
             known = records[APPLICANT].drop_nulls().unique().to_list()
             gone = [applicant for applicant in known if asked.concerns(applicant)]

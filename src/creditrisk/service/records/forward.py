@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from creditrisk.service.records import erasure, local
-from creditrisk.service.records.database import SCHEMA, node
+from creditrisk.service.records.asked import WRITING
+from creditrisk.service.records.database import node
 from creditrisk.service.records.insert import insert_events, insert_idempotency, insert_links
 from creditrisk.service.records.migrate import opened
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 IDLE_STEPS = 10
 """With nothing to copy, PostgreSQL is asked for erasures only each so many steps."""
-_LOCK = f"LOCK TABLE {SCHEMA}.events IN ROW EXCLUSIVE MODE".encode()
 
 
 class Forwarder:
@@ -48,7 +48,7 @@ class Forwarder:
         connection = self.connected()
         with connection.transaction():
             # Who erases waits for this batch, or is seen here: what was erased elsewhere is not copied.
-            connection.execute(_LOCK)
+            connection.execute(WRITING)
             asked = erasure.waiting(connection, erasure.carried_out(log))
             if not asked and batch.events:
                 if batch.idempotency:

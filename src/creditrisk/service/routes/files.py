@@ -127,6 +127,20 @@ async def _scored(request: Request, service: Service, model: Live, job: Job, upl
         if job.purpose == "decision":
             tally.count(service.counts, model.label)
 
+    child, first = await _begin(request, service, job, told)
+
+    async def ended() -> None:
+        name = hot_of(service).identifiers.make(time.time_ns())
+        counted = {"rows": child.rows, "scored": child.scored, "refused": child.rows - child.scored}
+        await _write_down(service, _event(job, model, name, job.file_id, "ended", b"{}", msgspec.json.encode(counted)))
+
+    return _Streamed(_answers(first, child, ended), child, upload, job.file_id)
+
+
+async def _begin(
+    request: Request, service: Service, job: Job, told: Callable[[Tally], None]
+) -> tuple[FileChild, bytes]:
+    """Start the work; returns it with its first answers."""
     child = await FileChild.start(job, service.settings, told)
     try:
         first = await child.first(_leaving(request))
@@ -135,13 +149,7 @@ async def _scored(request: Request, service: Service, model: Live, job: Job, upl
     except BaseException:
         child.end()
         raise
-
-    async def ended() -> None:
-        name = hot_of(service).identifiers.make(time.time_ns())
-        counted = {"rows": child.rows, "scored": child.scored, "refused": child.rows - child.scored}
-        await _write_down(service, _event(job, model, name, job.file_id, "ended", b"{}", msgspec.json.encode(counted)))
-
-    return _Streamed(_answers(first, child, ended), child, upload, job.file_id)
+    return child, first
 
 
 async def _repeat(request: Request, job: Job) -> Idempotency | None:
@@ -168,14 +176,7 @@ async def _again(request: Request, service: Service, job: Job) -> Response:
             "was broken off. Try again later; or send it with a new key, and it is scored anew."
         )
         raise Problem(409, "file-not-complete", detail, headers={"Retry-After": "10"})
-    child = await FileChild.start(job, service.settings, lambda tally: None)
-    try:
-        first = await child.first(_leaving(request))
-        if first is None:
-            raise ClientDisconnect
-    except BaseException:
-        child.end()
-        raise
+    child, first = await _begin(request, service, job, lambda tally: None)
     return _Streamed(_answers(first, child, _nothing), child, None, job.file_id)
 
 
