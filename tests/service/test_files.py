@@ -4,7 +4,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -15,7 +15,7 @@ from service.running import Running, serving
 from support import small_table
 
 from creditrisk.model.scorer import Scorer
-from creditrisk.service.filerecords import chunks, erase_applicant, find, folder_of
+from creditrisk.service.filerecords import LocalChunks, chunks, erase_applicant, find, folder_of
 from creditrisk.service.filetally import from_line, tally
 from creditrisk.service.log import connect, locked
 from creditrisk.service.problem import Problem
@@ -174,12 +174,83 @@ def test_a_file_sent_again_gets_its_recorded_answers_and_no_second_record(
     assert not list((running.state / "uploads").iterdir())
 
 
-def test_a_file_that_was_broken_off_is_not_scored_again_under_its_key(client: httpx.Client) -> None:
+def test_a_refused_file_is_refused_again_under_its_key(client: httpx.Client) -> None:
+    key = CSV | {"idempotency-key": "refused"}
+    found = [client.post("/v1/score/file", content=b"nothing,here\n1,2\n", headers=key) for _ in range(2)]
+    assert [one.status_code for one in found] == [422, 422]
+    assert found[0].json()["detail"] == found[1].json()["detail"]
+
+
+def test_a_file_that_was_broken_off_is_scored_on_under_its_key(
+    client: httpx.Client, running: Running, small_bundle: Path
+) -> None:
+    frame = table(160_000)
+    before = scores(client)
+    content, folder = as_csv(frame), break_off(running, as_csv(frame), "broken-off")
+    done = {path.name: path.stat().st_mtime_ns for path in chunks(folder)}
+    assert 0 < len(done) < 4
     key = CSV | {"idempotency-key": "broken-off"}
-    assert client.post("/v1/score/file", content=b"nothing,here\n1,2\n", headers=key).status_code == 422
-    again = client.post("/v1/score/file", content=b"nothing,here\n1,2\n", headers=key)
-    assert (again.status_code, again.json()["type"]) == (409, "urn:creditrisk:problem:file-not-complete")
-    assert "send it with a new key" in again.json()["detail"]
+    with being_scored(folder):
+        found = client.post("/v1/score/file", content=content, headers=key)
+        assert (found.status_code, found.json()["type"]) == (409, "urn:creditrisk:problem:file-not-complete")
+    found = client.post("/v1/score/file", content=content, headers=key)
+    assert (found.headers["x-file-id"], found.headers["idempotency-replayed"]) == (folder.name, "true")
+    got = answers(found)
+    assert got["row"].to_list() == list(range(1, 160_001))
+    assert got["pd"].to_list() == Scorer.load(small_bundle).score_frame(frame)["pd"].to_list()
+    assert {name: (folder / name).stat().st_mtime_ns for name in done} == done, "what was recorded is left as it is"
+    recorded = pl.concat(pl.read_parquet(path, columns=["_decision_id"]) for path in chunks(folder))
+    assert recorded["_decision_id"].to_list() == got["decision_id"].to_list()
+    assert scores(client) == before + 160_000
+    (end,) = ended(running, folder.name)
+    assert json.loads(end[1])["rows"] == 160_000
+    assert client.post("/v1/score/file", content=content, headers=key).content == found.content
+
+
+def test_rows_that_were_erased_count_as_done_where_a_file_is_scored_on(client: httpx.Client, running: Running) -> None:
+    frame = table(120_000).with_columns(applicant_id=pl.Series([f"P{n % 50_000}" for n in range(120_000)]))
+    folder = break_off(running, as_csv(frame), "erased-since")
+    done = len(chunks(folder))
+    assert 0 < done < 3
+    assert client.delete("/v1/applicants/P49999").json()["file_rows"] == done
+    key = CSV | {"idempotency-key": "erased-since"}
+    got = answers(client.post("/v1/score/file", content=as_csv(frame), headers=key))
+    erased = {50_000 * (at + 1) for at in range(done)}
+    assert got["row"].to_list() == [row for row in range(1, 120_001) if row not in erased]
+
+
+def test_a_file_that_was_broken_off_is_not_scored_on_by_another_model(
+    tmp_path: Path, small_bundle_of: Callable[[str], Path]
+) -> None:
+    content, key = as_csv(table(120_000)), CSV | {"idempotency-key": "a"}
+    with serving(tmp_path, "--bundle", str(small_bundle_of("scorecard"))) as running:
+        folder = break_off(running, content, "a")
+    with serving(tmp_path, "--bundle", str(small_bundle_of("ebm"))) as running, running.client() as client:
+        found = client.post("/v1/score/file", content=content, headers=key)
+        assert (found.status_code, found.json()["type"]) == (409, "urn:creditrisk:problem:file-not-complete")
+        assert folder.name in found.json()["detail"]
+        assert "Send it with a new key" in found.json()["detail"]
+
+
+def break_off(running: Running, content: bytes, key: str) -> Path:
+    """Send a file and go away while its answer comes; returns where its chunks lie."""
+    there = set((running.state / "files").glob("*"))
+    with connected(running.port) as raw:
+        head = f"content-type: text/csv\r\nidempotency-key: {key}\r\ncontent-length: {len(content)}\r\n\r\n"
+        raw.send(b"POST /v1/score/file HTTP/1.1\r\nhost: x\r\n" + head.encode() + content)
+        assert raw.socket.recv(15) == b"HTTP/1.1 200 OK"
+    assert eventually(lambda: not children(running))
+    (folder,) = set((running.state / "files").glob("*")) - there
+    return folder
+
+
+@contextlib.contextmanager
+def being_scored(folder: Path) -> Iterator[None]:
+    kept = LocalChunks(folder.parents[1], folder.name)
+    try:
+        yield
+    finally:
+        kept.close()
 
 
 def test_a_simulated_file_is_not_counted(client: httpx.Client) -> None:

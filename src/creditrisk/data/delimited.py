@@ -1,8 +1,9 @@
 """Delimited text to frames, block by block: every column as text, in order, and no broken line lost.
 
-Polars fills a line that has too few fields with nulls without a word, and stops at one that has too many. So each
-block is checked before it is parsed: NumPy counts the separators of each record outside quotation marks, and only a
-block in which something is odd is gone through record by record. Quoting is RFC 4180's: a field that begins with a
+Polars stops at a line that has too many fields and fills one that has too few with nulls without a word. So each block
+is checked: where it has no quotation mark, and as many separators as its records should have in all, and Polars did not
+stop, then each of them has its own. Else NumPy counts the separators of each record outside quotation marks, and only
+a block in which something is odd is gone through record by record. Quoting is RFC 4180's: a field that begins with a
 quotation mark is quoted and may hold separators, line ends and doubled quotation marks; a quotation mark inside an
 unquoted field stands for itself. Empty lines are passed over, as pandas does.
 """
@@ -76,6 +77,13 @@ class Delimited:
             data = self._rest
             if not data:
                 return
+            plain = self._plain(data)
+            if plain is not None:
+                self._rest = data[data.rindex(b"\n") + 1 :]
+                yield self._marked(plain)
+                self._line += plain.height
+                self._rows += plain.height
+                continue
             end, rows = self._whole(data)
             broken: list[tuple[int, str, str]] = []
             good = data[:end]
@@ -144,6 +152,23 @@ class Delimited:
             if place > len(record):
                 break
         return fields
+
+    def _plain(self, data: bytes) -> pl.DataFrame | None:
+        """The records of a block in which all is plain and well; None where that is not known."""
+        end = data.rfind(b"\n") + 1
+        if not end or b'"' in data or (self._ended and end != len(data)) or _has_longer(data, end):
+            return None
+        good = data[:end]
+        text = np.frombuffer(good, np.uint8)
+        rows = int(np.count_nonzero(text == _NEWLINE))
+        marks = int(np.count_nonzero(text == self._mark[0]))
+        if len(self.names) == 1 or marks != rows * (len(self.names) - 1):
+            return None
+        try:
+            table = self._read(good)
+        except pl.exceptions.PolarsError:
+            return None
+        return table if table.height == rows else None
 
     def _whole(self, data: bytes) -> tuple[int, int]:
         """Where the last record of a block ends, and how many there are; 0, 0 where any of them is odd."""
@@ -227,9 +252,8 @@ class Delimited:
 
     def _frame(self, good: bytes, rows: int, broken: list[tuple[int, str, str]]) -> pl.DataFrame:
         table = self._parsed(good, rows)
-        none = pl.lit(None, dtype=pl.String)
         if not broken:
-            return table.with_columns(none.alias(BROKEN), none.alias(BROKEN_TEXT))
+            return self._marked(table)
         bad = {number: (why, text) for number, why, text in broken}
         total = rows + len(broken)
         is_bad = np.zeros(total, dtype=bool)
@@ -244,16 +268,19 @@ class Delimited:
             pl.Series(BROKEN, whys, dtype=pl.String), pl.Series(BROKEN_TEXT, texts, dtype=pl.String)
         ).cast(pl.String)
 
+    def _marked(self, table: pl.DataFrame) -> pl.DataFrame:
+        none = pl.lit(None, dtype=pl.String)
+        return table.with_columns(none.alias(BROKEN), none.alias(BROKEN_TEXT))
+
+    def _read(self, good: bytes) -> pl.DataFrame:
+        names = dict.fromkeys(self.names, pl.String)
+        return pl.read_csv(good, has_header=False, schema=names, separator=self._mark.decode())
+
     def _parsed(self, good: bytes, rows: int) -> pl.DataFrame:
         if not rows:
             return pl.DataFrame(schema=dict.fromkeys(self.names, pl.String))
         try:
-            table = pl.read_csv(
-                good,
-                has_header=False,
-                schema=dict.fromkeys(self.names, pl.String),
-                separator=self._mark.decode(),
-            )
+            table = self._read(good)
         except pl.exceptions.PolarsError as error:
             raise self._unparsed(good, str(error)) from None
         if table.height != rows:
@@ -273,6 +300,17 @@ class Delimited:
             f"{self._where}, {place}: the byte 0x{byte:02x} is not UTF-8; write the text's encoding under "
             "source.format.encoding (latin-1 or cp1252), or save it as UTF-8."
         )
+
+
+def _has_longer(data: bytes, end: int) -> bool:
+    """Whether one of the records up to ``end`` is longer than any may be."""
+    place = 0
+    while place < end:
+        last = data.rfind(b"\n", place, place + LONGEST)
+        if last < 0:
+            return True
+        place = last + 1
+    return False
 
 
 def _outside(places: _Positions, quotes: _Positions) -> _Positions:

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import msgspec
 
 from creditrisk.service.filetally import Tally, from_line
-from creditrisk.service.filework import NO_SPACE, TOO_BIG, WRONG_FILE, Job
+from creditrisk.service.filework import NO_SPACE, TOO_BIG, WORKED_ON, WRONG_FILE, Job
 from creditrisk.service.problem import Problem
 from creditrisk.service.settings import ServiceSettings
 
@@ -22,21 +22,21 @@ _ENDING: set[asyncio.Task[None]] = set()
 
 
 class FileChild:
-    """The process, from its start to its end.
+    """The process, from its start to its end; it starts up while its file still comes.
 
     Args:
-        process: which was told its job.
-        told: called with the tally of each piece.
+        process: which waits for its job.
     """
 
-    def __init__(self, process: Process, told: Callable[[Tally], None]) -> None:
-        self._process, self._told = process, told
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._told: Callable[[Tally], None] | None = None
         self.rows = self.scored = 0
         self._saying = asyncio.create_task(self._listen())
 
     @classmethod
-    async def start(cls, job: Job, settings: ServiceSettings, told: Callable[[Tally], None]) -> FileChild:
-        """Start the process and tell it what to do.
+    async def start(cls, settings: ServiceSettings) -> FileChild:
+        """Start the process.
 
         Raises:
             OSError: there cannot be another process.
@@ -46,10 +46,14 @@ class FileChild:
         process = await asyncio.create_subprocess_exec(
             *command, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=environment, limit=READ_BYTES
         )
-        assert process.stdin is not None
-        process.stdin.write(msgspec.json.encode(job))
-        process.stdin.close()
-        return cls(process, told)
+        return cls(process)
+
+    def tell(self, job: Job, told: Callable[[Tally], None]) -> None:
+        """Say what to do; ``told`` is called with the tally of each piece."""
+        self._told = told
+        assert self._process.stdin is not None
+        self._process.stdin.write(msgspec.json.encode(job))
+        self._process.stdin.close()
 
     async def first(self, gone: Awaitable[object]) -> bytes | None:
         """The first answers; None where ``gone``, the client's leaving, came before them.
@@ -112,7 +116,8 @@ class FileChild:
                 continue
             self.rows += found.rows
             self.scored += found.scored
-            self._told(found)
+            if self._told is not None:
+                self._told(found)
         return words.decode(errors="replace").strip()
 
 
@@ -129,4 +134,7 @@ def _problem(code: int, said: str) -> Problem:
         return Problem(413, "too-large", "The file takes more memory to read than a file may.")
     if code == NO_SPACE:
         return no_space()
+    if code == WORKED_ON:
+        detail = "The file with this Idempotency-Key is still being scored; try again later."
+        return Problem(409, "file-not-complete", detail, headers={"Retry-After": "10"})
     return Problem(500, "file-failed", "The file could not be scored; nothing was decided.")

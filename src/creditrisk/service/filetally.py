@@ -25,6 +25,8 @@ class Tally(msgspec.Struct):
     """By band and decision."""
     bins: list[int] = []
     """How many PDs fell into each of the model's frozen bins."""
+    before: bool = False
+    """Whether the rows were scored, and counted, when the file came before."""
 
     def line(self) -> bytes:
         """As one line of standard error."""

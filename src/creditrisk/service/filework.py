@@ -24,15 +24,15 @@ from creditrisk.data.delimited import BROKEN, BROKEN_TEXT
 from creditrisk.data.source import scan
 from creditrisk.errors import CreditRiskError, ServiceError
 from creditrisk.model.scorer import Scorer, mark_broken
-from creditrisk.service.filerecords import APPLICANT, DECISION, LocalChunks, chunks, folder_of
-from creditrisk.service.filetally import tally
+from creditrisk.service.filerecords import APPLICANT, DECISION, BeingScoredError, LocalChunks, chunks, folder_of
+from creditrisk.service.filetally import Tally, tally
 
 if TYPE_CHECKING:
     from creditrisk.service.records.filechunks import RemoteChunks
 
-WRONG_FILE, TOO_BIG, NO_SPACE = 3, 4, 5
+WRONG_FILE, TOO_BIG, NO_SPACE, WORKED_ON = 3, 4, 5, 6
 """Exit codes: the file cannot be read (the sentence stands on standard error), needs too much memory, cannot be
-recorded."""
+recorded, is being scored by another process."""
 WATCH_SECONDS = 0.1
 
 
@@ -40,7 +40,8 @@ class Job(msgspec.Struct):
     """One upload."""
 
     file_id: str
-    upload: str
+    upload: str | None
+    """None where nothing is left to score: the recorded answers are given again."""
     kind: str
     bundle: str
     digest: str
@@ -52,7 +53,7 @@ class Job(msgspec.Struct):
     max_memory_bytes: int
     audit: Literal["sqlite", "postgres", "off"] = "sqlite"
     again: bool = False
-    """Whether ``file_id`` was scored before and its answers are given again, from the record."""
+    """Whether ``file_id`` came before: what is recorded is answered from the record, and scoring goes on behind it."""
 
 
 def main() -> None:
@@ -63,11 +64,13 @@ def main() -> None:
     try:
         work(job, out)
         out.flush()
+    except BeingScoredError:
+        _leave(WORKED_ON)
     except ServiceError:  # the database is away, or refuses
         _leave(NO_SPACE)
     except CreditRiskError as error:
         # The client never saw the path of the copy that was made of its file.
-        print(str(error).replace(job.upload, "the file"), file=sys.stderr)
+        print(str(error).replace(job.upload or "", "the file") if job.upload else str(error), file=sys.stderr)
         _leave(WRONG_FILE)
     except pl.exceptions.PolarsError as error:
         print(f"the file cannot be read: {str(error).splitlines()[0][:300]}", file=sys.stderr)
@@ -86,24 +89,32 @@ def _leave(code: int) -> None:
 
 def work(job: Job, out: BinaryIO) -> None:
     """Score, record and answer, the next pieces being scored while one is recorded."""
+    kept = None if job.upload is None else _chunks(job)
+    number = 0
     if job.again:
-        for number, records in enumerate(_recorded(job)):
-            _answer(answers_of(records), number, out)
+        for records in _recorded(job):
+            answers = answers_of(records)
+            _tell(Tally(answers.height, answers["pd"].count(), before=True))
+            _answer(answers, number, out)
+            number += 1
+    if job.upload is None:
         return
     scorer = Scorer.load(Path(job.bundle), job.digest)
-    kept = _chunks(job)
     protected, limits = _protected(scorer), scorer.reference["pd"]["edges"]
-    number = 0
-    for piece, answers in _scored(job, scorer):
+    for piece, answers in _scored(job, scorer, kept.rows if kept is not None else 0):
         if kept is not None:
-            kept.write(number, *record(job, piece, answers, protected))
+            kept.write(*record(job, piece, answers, protected))
+        _tell(tally(answers, limits))
         _answer(answers, number, out)
-        os.write(2, tally(answers, limits).line())
         number += 1
     if kept is not None:
         kept.close()
     if not number:
         raise CreditRiskError("the file holds no rows to score.")
+
+
+def _tell(found: Tally) -> None:
+    os.write(2, found.line())
 
 
 def _answer(answers: pl.DataFrame, number: int, out: BinaryIO) -> None:
@@ -131,13 +142,14 @@ def _chunks(job: Job) -> LocalChunks | RemoteChunks | None:
     return None if job.audit == "off" else LocalChunks(Path(job.state), job.file_id)
 
 
-def _scored(job: Job, scorer: Scorer) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-    """Pieces of the raw table, and what is answered to each."""
+def _scored(job: Job, scorer: Scorer, done: int) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+    """Pieces of the raw table behind the rows that are done, and what is answered to each."""
+    assert job.upload is not None
     layout = scorer.contract.source.format.model_copy(update={"kind": job.kind, "member": None, "sheet": None})
     raw = scan(Path(job.upload), layout, broken="mark")
     identifiers = [scorer.contract.raw_names[name] for name in scorer.contract.id_columns]
-    start = 1
-    for piece, answers in scorer.score_batches(raw):
+    start = done + 1
+    for piece, answers in scorer.score_batches(raw.slice(done) if done else raw):
         rows = pl.Series("row", np.arange(start, start + piece.height))
         start += piece.height
         kept = piece.select(name for name in identifiers if name in piece.columns)

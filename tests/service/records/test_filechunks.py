@@ -14,6 +14,7 @@ from postgres import Postgres
 from service.events import remote_rows
 
 from creditrisk.errors import ServiceError
+from creditrisk.service.filerecords import BeingScoredError
 from creditrisk.service.identifiers import Identifiers
 from creditrisk.service.records import filechunks
 from creditrisk.service.records.erasure import erase
@@ -40,8 +41,8 @@ def rows(name: str, first: int, *applicants: str | None) -> tuple[pl.DataFrame, 
 
 def test_a_row_is_found_by_its_decisions_id(database: str) -> None:
     with begun(database) as (name, chunks):
-        chunks.write(0, *rows(name, 1, "a", "b"))
-        chunks.write(1, rows(name, 3, None)[0], None)
+        chunks.write(*rows(name, 1, "a", "b"))
+        chunks.write(rows(name, 3, None)[0], None)
         with psycopg.connect(database) as connection:
             for number, applicant in ((1, "a"), (2, "b"), (3, None)):
                 row = filechunks.find(connection, f"{name}.{number}")
@@ -52,11 +53,11 @@ def test_a_row_is_found_by_its_decisions_id(database: str) -> None:
 
 def test_whoever_is_erased_while_a_file_is_scored_is_in_none_of_its_chunks(tmp_path: Path, database: str) -> None:
     with begun(database) as (name, chunks):
-        chunks.write(0, *rows(name, 1, WHO, "other", WHO))
+        chunks.write(*rows(name, 1, WHO, "other", WHO))
         settings = ServiceSettings.model_validate({"state": tmp_path, "database_url": database, "audit": "postgres"})
         time.sleep(0.005)  # an identifier's time is a millisecond's
         assert erase(settings, WHO, "officer").file_rows == 2
-        chunks.write(1, *rows(name, 4, "third", WHO))
+        chunks.write(*rows(name, 4, "third", WHO))
         kept = remote_rows(database, "SELECT records, protected FROM creditrisk.file_chunks ORDER BY number")
         assert [pl.read_parquet(records)["_applicant_id"].to_list() for records, _ in kept] == [["other"], ["third"]]
         assert [pl.read_parquet(apart).height for _, apart in kept] == [1, 1]
@@ -67,13 +68,33 @@ def test_a_chunk_survives_a_connection_that_is_lost_and_none_is_written_twice(
     database: str, postgres: Postgres
 ) -> None:
     with begun(database) as (name, chunks):
-        chunks.write(0, *rows(name, 1, "a"))
+        chunks.write(*rows(name, 1, "a"))
         postgres.stop()
         postgres.start()
-        chunks.write(1, *rows(name, 2, "b"))
-        chunks.write(1, *rows(name, 2, "b"))
+        chunks.write(*rows(name, 2, "b"))
         assert remote_rows(database, "SELECT number FROM creditrisk.file_chunks ORDER BY number") == [(0,), (1,)]
+        committed_unheard(database, name, 2, 3)
+        chunks.write(*rows(name, 3, "c"))
+        assert remote_rows(database, "SELECT number FROM creditrisk.file_chunks ORDER BY number") == [(0,), (1,), (2,)]
         postgres.stop()
         with pytest.raises(ServiceError, match="does not take a file's record"):
-            chunks.write(2, *rows(name, 4, "c"))
+            chunks.write(*rows(name, 4, "d"))
         postgres.start()
+
+
+def committed_unheard(url: str, name: str, number: int, row: int) -> None:
+    """A chunk whose commit was not heard of, because the connection was lost."""
+    with psycopg.connect(url) as connection:
+        connection.execute("INSERT INTO creditrisk.file_chunks VALUES (%s, %s, %s, %s, '')", (name, number, row, row))
+
+
+def test_a_file_is_written_by_one_process_at_a_time_and_gone_on_with_where_it_was_left(database: str) -> None:
+    with begun(database) as (name, chunks):
+        chunks.write(*rows(name, 1, "a", "b"))
+        with pytest.raises(BeingScoredError, match="is being scored by another process"):
+            RemoteChunks(database, name, 0)
+    with closing(RemoteChunks(database, name, 0)) as chunks:
+        assert chunks.rows == 2
+        chunks.write(*rows(name, 3, "c"))
+    places = remote_rows(database, "SELECT number, first_row, last_row FROM creditrisk.file_chunks ORDER BY number")
+    assert places == [(0, 1, 2), (1, 3, 3)]

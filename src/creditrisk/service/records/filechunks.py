@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from creditrisk.errors import ServiceError
-from creditrisk.service.filerecords import APPLICANT, DECISION, encode, place_of
+from creditrisk.service.filerecords import APPLICANT, DECISION, BeingScoredError, encode, place_of
 from creditrisk.service.records.asked import WRITING, Asked
 from creditrisk.service.records.database import SCHEMA, driver, sentence, text
 from creditrisk.service.records.migrate import opened
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _TABLE = f"{SCHEMA}.file_chunks"
 _ERASED_SINCE = f"SELECT id, at, salt, digest FROM {SCHEMA}.erasures WHERE at >= %s".encode()
 _INSERT = f"INSERT INTO {_TABLE} VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING".encode()
+_LOCK = b"SELECT pg_try_advisory_lock(hashtextextended('creditrisk.file:' || %s, 0))"
+_WRITTEN = f"SELECT count(*), coalesce(max(last_row), 0) FROM {_TABLE} WHERE file_id = %s".encode()
 _FIND = f"SELECT records FROM {_TABLE} WHERE file_id = %s AND first_row <= %s AND last_row >= %s".encode()
 _UNTIL = f"SELECT file_id, number FROM {_TABLE} WHERE file_id < %s ORDER BY file_id, number".encode()
 _NUMBERS = f"SELECT file_id, number FROM {_TABLE} WHERE file_id = %s ORDER BY number".encode()
@@ -31,7 +33,7 @@ _REWRITE = f"UPDATE {_TABLE} SET records = %s, protected = %s WHERE file_id = %s
 
 
 class RemoteChunks:
-    """A file's chunks in PostgreSQL.
+    """A file's chunks in PostgreSQL, written by one process at a time.
 
     Args:
         url: the database's address.
@@ -39,17 +41,22 @@ class RemoteChunks:
         begun: when it came, in microseconds: whoever was erased since then is left out of what follows.
 
     Raises:
+        BeingScoredError: another process, here or on another machine, writes them.
         ServiceError: the database does not answer, or refuses; ``write`` likewise.
     """
 
     def __init__(self, url: str | None, file_id: str, begun: int) -> None:
         self._url, self._file_id, self._begun = url, file_id, begun
-        self._next_row = 1
         self._connection = self._opened()
+        found = self._connection.execute(_WRITTEN, (file_id,)).fetchone()
+        assert found is not None  # an aggregate has a row
+        self._number, self.rows = found
+        """Chunks, and rows of the file, that are on record."""
 
-    def write(self, number: int, records: pl.DataFrame, protected: pl.DataFrame | None) -> None:
-        """Commit a chunk; after a lost connection once more, and what is there by then is passed over."""
-        first, self._next_row = self._next_row, self._next_row + records.height
+    def write(self, records: pl.DataFrame, protected: pl.DataFrame | None) -> None:
+        """Commit the next chunk; after a lost connection once more, and what is there by then is passed over."""
+        number, first = self._number, self.rows + 1
+        self._number, self.rows = number + 1, self.rows + records.height
         error_of_driver = driver().Error
         try:
             self._commit(number, first, records, protected)
@@ -85,9 +92,14 @@ class RemoteChunks:
 
     def _opened(self) -> Connection[tuple[Any, ...]]:
         try:
-            return opened(self._url)
+            connection = opened(self._url)
+            locked = connection.execute(_LOCK, (self._file_id,)).fetchone()
         except driver().Error as error:
             raise self._refused(error) from None
+        if locked != (True,):
+            connection.close()
+            raise BeingScoredError(f"the file {self._file_id} is being scored by another process")
+        return connection
 
     def _refused(self, error: Exception) -> ServiceError:
         return ServiceError(f"PostgreSQL does not take a file's record: {sentence(error, self._url)}.")

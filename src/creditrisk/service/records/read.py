@@ -97,10 +97,11 @@ class Records:
         about, complete = self._everywhere(lambda run: _select(run, "subject IN", [name]))
         return Found(decision, sorted({event.id: event for event in about}.values()), complete)
 
-    def ended(self, file_id: str) -> bool:
-        """Whether a scored file came to its end."""
+    def file(self, file_id: str) -> list[Event]:
+        """What is known of a scored file: that it was begun, and ended where it came to its end."""
+        begun, _ = self._everywhere(lambda run: _select(run, "kind = 'file' AND id IN", [file_id]))
         said, _ = self._everywhere(lambda run: _select(run, "kind = 'file' AND subject IN", [file_id]))
-        return any(event.status == "ended" for event in said)
+        return sorted({event.id: event for event in (*begun, *said)}.values())
 
     def page(self, low: str, high: str, status: Status | None, limit: int) -> Page:
         """The newest decisions with identifiers from ``low`` and below ``high``."""

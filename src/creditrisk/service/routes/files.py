@@ -65,7 +65,8 @@ async def score_file(
 ) -> Response:
     """Score every row of a file; its record is durable before its answers leave.
 
-    With an Idempotency-Key, the same file gets its recorded answers again, and nothing is scored twice.
+    With an Idempotency-Key, the same file gets its recorded answers again, and nothing is scored twice; where the first
+    request was broken off, scoring goes on behind what is recorded.
     """
     service = service_of(request)
     model = model_of(service)
@@ -74,8 +75,13 @@ async def score_file(
     try:
         upload = service.uploads.take(file_id)
         try:
-            job = await _received(request, service, model, file_id, upload, caller, purpose, now)
-            return await _scored(request, service, model, job, upload)
+            child = await FileChild.start(service.settings)
+            try:
+                job = await _received(request, service, model, file_id, upload, caller, purpose, now)
+                return await _scored(request, service, model, job, upload, child)
+            except BaseException:
+                child.end()
+                raise
         except BaseException:
             upload.remove()
             raise
@@ -113,82 +119,77 @@ async def _received(
     )
 
 
-async def _scored(request: Request, service: Service, model: Live, job: Job, upload: Upload) -> Response:
+async def _scored(
+    request: Request, service: Service, model: Live, job: Job, upload: Upload, child: FileChild
+) -> Response:
     """Begin to score, and answer when the first rows are on record."""
-    size = Path(job.upload).stat().st_size
+    size = upload.path.stat().st_size
     begun = msgspec.json.encode({"kind": job.kind, "bytes": size})
-    repeat = await _repeat(request, job)
+    repeat = await _repeat(request, job, upload)
     earlier = await _write_down(service, _event(job, model, job.file_id, None, "begun", begun, b"{}"), repeat)
     if earlier is not None:
-        upload.remove()
-        return await _again(request, service, msgspec.structs.replace(job, file_id=earlier.answer.decode(), again=True))
+        job = await _earlier(request, job, model, earlier.answer.decode())
+        if job.upload is None:
+            upload.remove()
 
     def told(tally: Tally) -> None:
-        if job.purpose == "decision":
+        if job.purpose == "decision" and not tally.before:
             tally.count(service.counts, model.label)
 
-    child, first = await _begin(request, service, job, told)
+    child.tell(job, told)
+    first = await child.first(_leaving(request))
+    if first is None:
+        raise ClientDisconnect
 
     async def ended() -> None:
+        if job.upload is None:
+            return
         name = hot_of(service).identifiers.make(time.time_ns())
         counted = {"rows": child.rows, "scored": child.scored, "refused": child.rows - child.scored}
         await _write_down(service, _event(job, model, name, job.file_id, "ended", b"{}", msgspec.json.encode(counted)))
 
-    return _Streamed(_answers(first, child, ended), child, upload, job.file_id)
+    return _Streamed(_answers(first, child, ended), child, upload, job)
 
 
-async def _begin(
-    request: Request, service: Service, job: Job, told: Callable[[Tally], None]
-) -> tuple[FileChild, bytes]:
-    """Start the work; returns it with its first answers."""
-    child = await FileChild.start(job, service.settings, told)
-    try:
-        first = await child.first(_leaving(request))
-        if first is None:
-            raise ClientDisconnect
-    except BaseException:
-        child.end()
-        raise
-    return child, first
+async def _earlier(request: Request, job: Job, model: Live, file_id: str) -> Job:
+    """What is to be done with a file that came before: its answers again, and the rest where it was broken off.
+
+    Raises:
+        Problem: 409: another model answers by now, and a file's answers come from one.
+    """
+    known = await asyncio.to_thread(records_of(request).file, file_id)
+    again = msgspec.structs.replace(job, file_id=file_id, again=True)
+    if any(event.status == "ended" for event in known):
+        return msgspec.structs.replace(again, upload=None)
+    if all(event.version == model.label for event in known):
+        return again
+    detail = (
+        f"The file with this Idempotency-Key, {file_id}, was not scored to its end, and another model answers by now. "
+        "Send it with a new key, and it is scored anew."
+    )
+    raise Problem(409, "file-not-complete", detail)
 
 
-async def _repeat(request: Request, job: Job) -> Idempotency | None:
+async def _repeat(request: Request, job: Job, upload: Upload) -> Idempotency | None:
     """What is kept of a file that may be sent again: its content, not the form around it."""
     key = request.headers.get("idempotency-key")
     if key is None:
         return None
-    digest = await asyncio.to_thread(_digest, job.upload)
+    digest = await asyncio.to_thread(_digest, upload.path)
     named, now = job.file_id.encode(), time.time_ns()
     return idempotency(key.encode("latin-1"), job.key_id, f"{PATH}?purpose={job.purpose}", digest, named, now)
 
 
-def _digest(path: str) -> bytes:
-    with Path(path).open("rb") as file:
+def _digest(path: Path) -> bytes:
+    with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").digest()
-
-
-async def _again(request: Request, service: Service, job: Job) -> Response:
-    """The recorded answers of a file that came before, once it came to its end."""
-    ended = await asyncio.to_thread(records_of(request).ended, job.file_id)
-    if not ended:
-        detail = (
-            f"The file with this Idempotency-Key, {job.file_id}, has not come to its end: it is still being scored, or "
-            "was broken off. Try again later; or send it with a new key, and it is scored anew."
-        )
-        raise Problem(409, "file-not-complete", detail, headers={"Retry-After": "10"})
-    child, first = await _begin(request, service, job, lambda tally: None)
-    return _Streamed(_answers(first, child, _nothing), child, None, job.file_id)
-
-
-async def _nothing() -> None:
-    """A repetition has no end to write down."""
 
 
 class _Streamed(StreamingResponse):
     """The answer; whatever becomes of it, nothing of the file is left behind."""
 
-    def __init__(self, content: AsyncIterator[bytes], child: FileChild, upload: Upload | None, file_id: str) -> None:
-        headers = {"X-File-Id": file_id} | ({"Idempotency-Replayed": "true"} if upload is None else {})
+    def __init__(self, content: AsyncIterator[bytes], child: FileChild, upload: Upload, job: Job) -> None:
+        headers = {"X-File-Id": job.file_id} | ({"Idempotency-Replayed": "true"} if job.again else {})
         super().__init__(content, media_type="text/csv; charset=utf-8", headers=headers)
         self._child, self._upload = child, upload
 
@@ -197,8 +198,7 @@ class _Streamed(StreamingResponse):
         try:
             await super().__call__(scope, receive, send)
         finally:
-            if self._upload is not None:
-                self._upload.remove()
+            self._upload.remove()
             self._child.end()
 
 
