@@ -16,7 +16,7 @@ from creditrisk.data.characteristics import add_characteristics
 from creditrisk.data.clean import clean_training
 from creditrisk.data.clean_scoring import clean_scoring
 from creditrisk.data.split import split
-from creditrisk.model.bundle import digest_of
+from creditrisk.model.bundle import FORMAT, digest_of
 from creditrisk.params import Params, Split
 from creditrisk.pipeline.train_model import train_bundle
 
@@ -86,5 +86,5 @@ def _numbers(raw: pl.DataFrame) -> np.ndarray[Any, np.dtype[np.float64]]:
 
 
 def _stamp() -> str:
-    """What is kept belongs to this portfolio."""
-    return digest_of(Path(__file__).with_name("row.py"))[:12]
+    """What is kept belongs to this portfolio and form of bundle."""
+    return f"{digest_of(Path(__file__).with_name('row.py'))[:12]}-{FORMAT}"

@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Callable
-from typing import Literal, Self, get_args
+from typing import TYPE_CHECKING, Literal, Self, get_args
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 from pydantic import model_validator
 
 from creditrisk.params import BANDS, PolicyParams
 from creditrisk.settings import Frozen
+
+if TYPE_CHECKING:
+    import polars as pl
 
 Decision = Literal["approve", "refer", "decline"]
 AUTO_APPROVE, AUTO_DECLINE = 1.0, 2.5
@@ -80,6 +82,8 @@ class Policy(Frozen):
 
     def band_vector(self, pd: NDArray[np.float64]) -> pl.Series:
         """Risk bands for many, shape (n,)."""
+        import polars as pl
+
         return pl.Series("band", list(LETTERS)).gather(pl.Series(np.searchsorted(self.bands, pd, side="right")))
 
     def score(self, log_odds: float) -> int:
@@ -105,6 +109,8 @@ class Policy(Frozen):
 
     def decide_vector(self, pd: NDArray[np.float64]) -> pl.Series:
         """Decisions for many, shape (n,)."""
+        import polars as pl
+
         codes = (pd >= self.approve_below).astype(np.int64)
         codes += codes & (pd >= self.decline_from)
         return pl.Series("decision", get_args(Decision)).gather(pl.Series(codes))

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from creditrisk.data import delimited
-from creditrisk.data.delimited import BROKEN, BROKEN_TEXT, Delimited
+from creditrisk.data.delimited import Delimited
+from creditrisk.data.header import BROKEN, BROKEN_TEXT
 from creditrisk.errors import SourceError
 
 
@@ -60,6 +61,35 @@ def test_a_broken_line_keeps_its_place_and_takes_no_other_with_it(line: bytes, e
     assert table["a"].to_list() == ["1", None, "5", "7"]
     assert table[BROKEN].to_list() == [None, expected, None, None]
     assert table[BROKEN_TEXT][1] == line.decode()
+
+
+soup = st.lists(st.text(st.sampled_from("ab1 ,,,\r"), max_size=6), min_size=1, max_size=9)
+
+
+@settings(max_examples=150, deadline=None)
+@given(soup, st.sampled_from(["\n", "\r\n"]), st.integers(4, 40))
+def test_counting_a_blocks_separators_finds_what_looking_at_each_line_finds(
+    lines: list[str], ending: str, size: int
+) -> None:
+    text = ending.join(["x,y,z", *lines, ""]).encode()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(delimited, "BLOCK", size)
+        quick = outcome_of(text)
+        patch.setattr(Delimited, "_plain", lambda reader, data: None)
+        assert quick == outcome_of(text)
+
+
+def outcome_of(text: bytes) -> list[tuple[str | None, ...]] | str:
+    try:
+        return read(text).rows()
+    except SourceError as error:
+        return str(error)
+
+
+def test_a_line_too_short_and_one_too_long_do_not_make_up_for_each_other() -> None:
+    table = read(b"a,b\n1,2\n3\n4,5,6\n7,8\n")
+    assert table["a"].to_list() == ["1", None, None, "7"]
+    assert [why and why[-12:] for why in table[BROKEN]] == [None, "d 1 (line 3)", "d 3 (line 4)", None]
 
 
 def test_a_broken_record_over_several_lines_is_one() -> None:

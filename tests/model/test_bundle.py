@@ -84,7 +84,7 @@ def test_a_disk_that_fills_up_leaves_the_former_bundle(copy: Path) -> None:
 
 def test_golden_rows_are_replayed_and_a_changed_answer_is_named(copy: Path) -> None:
     scorer = Scorer.load(copy)
-    assert golden.replay(scorer, copy / "golden.parquet") == golden.ROWS
+    assert golden.replay(scorer, copy) == golden.replay_table(scorer, copy) == golden.ROWS
     other = Scorer(
         scorer.contract,
         scorer.model,
@@ -92,15 +92,21 @@ def test_golden_rows_are_replayed_and_a_changed_answer_is_named(copy: Path) -> N
         scorer.policy.model_copy(update={"base_score": 601.0}),
         scorer.reference,
     )
-    with pytest.raises(BundleError, match="golden row 0"):
-        golden.replay(other, copy / "golden.parquet")
+    for replay in (golden.replay, golden.replay_table):
+        with pytest.raises(BundleError, match="golden row 0"):
+            replay(other, copy)
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '[{"raw": {}}]', "[1]"])
+def test_golden_rows_that_cannot_be_read_are_a_sentence(copy: Path, text: str) -> None:
+    (copy / "golden.json").write_text(text)
+    with pytest.raises(BundleError, match="golden rows cannot be read"):
+        golden.read(copy)
 
 
 def test_golden_rows_hold_answers_faults_and_reasons(copy: Path) -> None:
-    import polars as pl
-
-    rows = pl.read_parquet(copy / "golden.parquet")
-    scored = rows["_scored"]
-    assert 0 < int(scored.sum()) < rows.height
-    assert rows.filter(scored)["_pd"].n_unique() > 20
-    assert rows.filter(scored)["_reasons"].str.len_bytes().max() > 50  # type: ignore[operator]
+    rows = golden.read(copy)
+    scored = [row for row in rows if row.pd is not None]
+    assert 0 < len(scored) < len(rows)
+    assert len({row.pd for row in scored}) > 20
+    assert max(len(row.reasons) for row in scored) > 2

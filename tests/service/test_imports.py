@@ -37,6 +37,7 @@ asyncio.run(main())
 """
 HEAVY = {
     "mlflow",
+    "polars",
     "pandas",
     "sklearn",
     "scipy",

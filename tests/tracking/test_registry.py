@@ -147,7 +147,7 @@ def test_a_kept_copy_that_was_changed_is_fetched_again(project: Project, small: 
     verify(download(project, version), version.digest)
 
 
-@pytest.mark.parametrize("name", ["model/model.json", "golden.parquet", "contract.yaml", MANIFEST])
+@pytest.mark.parametrize("name", ["model/model.json", "golden.json", "contract.yaml", MANIFEST])
 def test_one_flipped_byte_is_refused(project: Project, small: Params, lender: Lender, name: str) -> None:
     register(project, small, lender.bundle("fair"))
     (version,) = versions(project, small)

@@ -13,7 +13,8 @@ import polars as pl
 from creditrisk.commands.context import Context
 from creditrisk.data.source import scan
 from creditrisk.errors import DataError, os_sentence
-from creditrisk.model.scorer import Scorer, mark_broken
+from creditrisk.model.scorer import Scorer
+from creditrisk.model.table_scorer import mark_broken
 from creditrisk.progress import Bar, bar
 
 WRITERS = (".csv", ".parquet")

@@ -8,7 +8,6 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 from creditrisk.data.rules import (
     CLIPPED,
@@ -74,6 +73,8 @@ def text_of(value: Any) -> str | None:
     if isinstance(value, float):
         if abs(value) < WHOLE_LIMIT and value == int(value):
             return str(int(value))
+        import polars as pl  # seldom: a number with a fraction where a text is expected
+
         return str(pl.Series([value], dtype=pl.Float64).cast(pl.String)[0])  # the engine's own way to write it
     if isinstance(value, dt.datetime):
         return value.replace(tzinfo=None).isoformat(timespec="seconds")

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-
-import polars as pl
+from typing import TYPE_CHECKING
 
 from creditrisk.contract import Contract
 from creditrisk.expression.parse import as_condition, as_input, parse
-from creditrisk.expression.polars import to_polars
 from creditrisk.expression.tree import Expression
+
+if TYPE_CHECKING:
+    import polars as pl
 
 _ATTRIBUTE = "_parsed_expressions"
 
@@ -28,6 +29,8 @@ class Parsed:
     @cached_property
     def columns(self) -> list[pl.Expr]:
         """The characteristics as columns: compiled once, for many pieces of a table."""
+        from creditrisk.expression.polars import to_polars
+
         return [to_polars(expression).alias(name) for name, expression in self.characteristics.items()]
 
 
@@ -63,6 +66,8 @@ def add_characteristics(table: pl.LazyFrame, contract: Contract) -> pl.LazyFrame
 
 def inputs_frame(table: pl.LazyFrame, contract: Contract) -> pl.LazyFrame:
     """Select the model's inputs, in order: Float64 for numbers (conditions as 0.0 and 1.0), String for categories."""
+    import polars as pl
+
     return table.select(
         pl.col(item.name).cast(pl.Float64 if item.kind == "number" else pl.String) for item in contract.inputs
     )

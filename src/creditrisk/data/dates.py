@@ -7,12 +7,13 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-
-import polars as pl
+from typing import TYPE_CHECKING
 
 from creditrisk.errors import ContractError
-from creditrisk.expression.polars import ascii_lower, let
 from creditrisk.expression.scalar import lower
+
+if TYPE_CHECKING:
+    import polars as pl
 
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 LONG_MONTHS = (
@@ -50,6 +51,10 @@ class DateFormat:
 
     def expression(self, text: pl.Expr) -> pl.Expr:
         """The same for Polars."""
+        import polars as pl
+
+        from creditrisk.expression.polars import let
+
         groups = text.str.extract_groups(f"^(?:{self.pattern})$").struct
         steps = {part: groups.field(part) for part in sorted(self.parts)}
         number = {part: pl.field(part).cast(pl.Int32, strict=False) for part in ("Y", "y", "m", "d")}
@@ -65,6 +70,10 @@ class DateFormat:
 
 
 def _month(text: pl.Expr, parts: frozenset[str]) -> pl.Expr:
+    import polars as pl
+
+    from creditrisk.expression.polars import ascii_lower
+
     names = MONTHS if "b" in parts else LONG_MONTHS
     return ascii_lower(text).cast(pl.Enum(names), strict=False).to_physical().cast(pl.Int32) + 1
 

@@ -16,13 +16,11 @@ from typing import IO
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from creditrisk.data.header import BROKEN, BROKEN_TEXT, check_text, checked_names
+from creditrisk.data.quoting import NEWLINE, QUOTE, outside, well_quoted
 from creditrisk.errors import SourceError
 
-BROKEN, BROKEN_TEXT = "_broken", "_broken_text"
-"""Two text columns of each frame, null but for a broken line: what is wrong with it, and how it begins. All other
-columns of a broken line are null."""
 BLOCK = 8 << 20
 """Bytes read at a time."""
 LONGEST = 1 << 20
@@ -31,9 +29,6 @@ SHOWN = 500
 """Characters of a broken line that are kept."""
 MIN_BROKEN = 1_000
 """So many broken lines, and more of them than rows: the text is no table of this kind."""
-
-_NEWLINE, _RETURN, _QUOTE = 10, 13, 34
-_Positions = NDArray[np.int64]
 
 
 class Delimited:
@@ -115,7 +110,7 @@ class Delimited:
 
     def _header(self) -> list[str]:
         self._more()
-        _check_text(self._rest, self._where)
+        check_text(self._rest, self._where)
         self._rest = self._rest.removeprefix(b"\xef\xbb\xbf")
         while self._rest.startswith((b"\n", b"\r\n")):
             self._rest, self._line = self._rest.split(b"\n", 1)[1], self._line + 1
@@ -139,7 +134,7 @@ class Delimited:
             fields = [item.decode() for item in self._fields(found.group())]
         except UnicodeDecodeError as error:
             raise self._not_utf8(error.object[error.start], "the header row") from None
-        return _checked_names(fields, self._mark.decode(), self._where)
+        return checked_names(fields, self._mark.decode(), self._where)
 
     def _fields(self, record: bytes) -> list[bytes]:
         """The unquoted fields of a whole record."""
@@ -160,7 +155,7 @@ class Delimited:
             return None
         good = data[:end]
         text = np.frombuffer(good, np.uint8)
-        rows = int(np.count_nonzero(text == _NEWLINE))
+        rows = int(np.count_nonzero(text == NEWLINE))
         marks = int(np.count_nonzero(text == self._mark[0]))
         if len(self.names) == 1 or marks != rows * (len(self.names) - 1):
             return None
@@ -173,15 +168,15 @@ class Delimited:
     def _whole(self, data: bytes) -> tuple[int, int]:
         """Where the last record of a block ends, and how many there are; 0, 0 where any of them is odd."""
         text = np.frombuffer(data, np.uint8)
-        places = np.flatnonzero((text == _NEWLINE) | (text == self._mark[0]))
-        quotes = np.flatnonzero(text == _QUOTE) if b'"' in data else None
+        places = np.flatnonzero((text == NEWLINE) | (text == self._mark[0]))
+        quotes = np.flatnonzero(text == QUOTE) if b'"' in data else None
         if quotes is not None:
-            places = _outside(places, quotes)
-        which = np.flatnonzero(text[places] == _NEWLINE)
+            places = outside(places, quotes)
+        which = np.flatnonzero(text[places] == NEWLINE)
         ends = places[which]
         if not ends.size or (self._ended and ends[-1] + 1 != text.size):
             return 0, 0
-        if quotes is not None and not _well_quoted(text, quotes[quotes < ends[-1]], self._mark[0]):
+        if quotes is not None and not well_quoted(text, quotes[quotes < ends[-1]], self._mark[0]):
             return 0, 0
         lengths = np.diff(ends, prepend=-1)
         fields = np.diff(which, prepend=-1)
@@ -311,69 +306,6 @@ def _has_longer(data: bytes, end: int) -> bool:
             return True
         place = last + 1
     return False
-
-
-def _outside(places: _Positions, quotes: _Positions) -> _Positions:
-    """Those places that have an even number of quotation marks before them; both rise."""
-    limits = np.searchsorted(places, quotes)
-    opens, closes = limits[0::2], limits[1::2]
-    if opens.size > closes.size:
-        closes = np.append(closes, places.size)
-    full = opens < closes  # quoted fields that hold any of the places
-    step = np.zeros(places.size + 1, dtype=np.int8)
-    step[opens[full]] += 1
-    step[closes[full]] -= 1
-    kept: _Positions = places[np.cumsum(step[:-1], dtype=np.int8) == 0]
-    return kept
-
-
-def _well_quoted(text: NDArray[np.uint8], quotes: _Positions, mark: int) -> bool:
-    """Whether every quoted field begins after a separator or line end and ends before one."""
-    if quotes.size % 2:
-        return False
-    before = text[quotes[0::2] - 1]
-    before[quotes[0::2] == 0] = _NEWLINE
-    after = text[quotes[1::2] + 1]
-    returns = after == _RETURN
-    if returns.any() and (text[quotes[1::2][returns] + 2] != _NEWLINE).any():
-        return False
-    begins = (before == mark) | (before == _NEWLINE) | (before == _QUOTE)
-    ends = (after == mark) | (after == _NEWLINE) | (after == _QUOTE) | returns
-    return bool(begins.all() and ends.all())
-
-
-def _checked_names(fields: list[str], separator: str, where: str) -> list[str]:
-    """Column names as pandas gives them, but none twice."""
-    if len(fields) == 1:
-        other = max((mark for mark in ";\t|," if mark != separator), key=fields[0].count)
-        if fields[0].count(other):
-            raise SourceError(
-                f"{where}: the header row is one column, {fields[0][:100]!r}, when parted by {separator!r}; the "
-                f"separator seems to be {other!r}: write it under source.format.separator."
-            )
-    names = [name or f"Unnamed: {place}" for place, name in enumerate(fields)]
-    seen: dict[str, int] = {}
-    for place, name in enumerate(names, start=1):
-        if name in seen:
-            raise SourceError(
-                f"{where}: the header row has the column {name!r} twice, in places {seen[name]} and {place}; every "
-                "column needs a name of its own. Does the file have a header row at all?"
-            )
-        if name in (BROKEN, BROKEN_TEXT):
-            raise SourceError(f"{where}: the column name {name!r} is the project's own; rename it.")
-        seen[name] = place
-    return names
-
-
-def _check_text(start: bytes, where: str) -> None:
-    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise SourceError(f"{where}: the text is UTF-16; save it as UTF-8 (CSV UTF-8 in Excel).")
-    if start.lstrip()[:15].lower().startswith((b"<!doctype html", b"<html")):
-        raise SourceError(f"{where}: it is a web page, not a table; take the address of the file itself.")
-    if b"\x00" in start[:100_000]:
-        raise SourceError(f"{where}: it is not text (it has zero bytes); say what it is under source.format.kind.")
-    if b"\n" not in start and start.count(b"\r") > 1:
-        raise SourceError(f"{where}: its lines end in a carriage return alone; save it with line ends of today.")
 
 
 def _text(line: bytes) -> str:

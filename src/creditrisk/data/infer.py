@@ -17,9 +17,9 @@ import polars as pl
 
 from creditrisk.contract import Contract, Format, is_pattern
 from creditrisk.data import naming
-from creditrisk.data.delimited import BROKEN, BROKEN_TEXT
 from creditrisk.data.draft import Draft
 from creditrisk.data.first_contract import contract_text
+from creditrisk.data.header import BROKEN, BROKEN_TEXT
 from creditrisk.data.outcome import Outcome, bad_rows, settle_outcome
 from creditrisk.data.profile import Profile, Table, profile
 from creditrisk.data.ratios import suggest_characteristics

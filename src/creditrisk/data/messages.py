@@ -9,7 +9,7 @@ import polars as pl
 
 from creditrisk.contract import ROW, Contract
 from creditrisk.data.column import text_form
-from creditrisk.data.delimited import BROKEN, BROKEN_TEXT
+from creditrisk.data.header import BROKEN, BROKEN_TEXT
 from creditrisk.data.report import CODE
 from creditrisk.data.rules import CLIPPED, CODES, FAULT, NAMES, SHOWN, Rule
 from creditrisk.errors import DataError, nearest

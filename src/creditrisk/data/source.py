@@ -13,8 +13,9 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from creditrisk.contract import ROW, Contract, Format, Simulation
-from creditrisk.data.delimited import BROKEN, BROKEN_TEXT, Delimited
+from creditrisk.data.delimited import Delimited
 from creditrisk.data.fetch import fetch, sha256_of, shown
+from creditrisk.data.header import BROKEN, BROKEN_TEXT
 from creditrisk.data.local import LocalFile, inspect
 from creditrisk.errors import SourceError, nearest
 from creditrisk.paths import whole

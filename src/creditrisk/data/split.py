@@ -11,16 +11,18 @@ import datetime as dt
 import hashlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from creditrisk.contract import APPLICATION_DATE, GROUP, ID, TARGET, Contract
 from creditrisk.errors import DataError
 from creditrisk.params import Split
 from creditrisk.settings import Frozen
+
+if TYPE_CHECKING:
+    import polars as pl
 
 Part = Literal["train", "calibration", "test", "immature", "embargo"]
 PARTS: tuple[Part, ...] = ("train", "calibration", "test")
@@ -114,6 +116,8 @@ def split(
     Raises:
         DataError: a part would hold too few rows of one class.
     """
+    import polars as pl
+
     rule = make_rule(table, contract, params)
     names = rule.parts(table)
     parts: dict[Part, pl.DataFrame] = {part: table.filter(pl.Series(names == part)) for part in PARTS}
@@ -169,6 +173,8 @@ def _test_from(table: pl.DataFrame, contract: Contract, params: Split, mature_un
 
 def _uniform(keys: pl.Series, salt: str) -> NDArray[np.float64]:
     """A number in [0, 1) for each key that depends on key and salt alone, on every machine and version."""
+    import polars as pl
+
     values: Iterable[str] = keys.cast(pl.String).fill_null("").to_list()
     start = hashlib.blake2b(salt.encode(), digest_size=8)
     numbers = np.empty(keys.len(), dtype=np.uint64)

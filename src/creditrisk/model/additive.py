@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from creditrisk.contract import Input
@@ -21,6 +20,9 @@ from creditrisk.model.additive_files import Reader, join, parse, read_arrays
 from creditrisk.model.additive_row import compile_row
 from creditrisk.model.family import MODEL_FILE, RowFunction, read_json
 from creditrisk.model.terms import Floats, Terms
+
+if TYPE_CHECKING:
+    import polars as pl
 
 FORMAT = 1
 ARRAYS_FILE = "arrays.npz"

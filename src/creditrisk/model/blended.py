@@ -11,15 +11,17 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from creditrisk.errors import ModelError
 from creditrisk.model.family import MODEL_FILE, Model, RowFunction, Value, load_model, read_json
 from creditrisk.params import Member
+
+if TYPE_CHECKING:
+    import polars as pl
 
 FORMAT = 1
 MEMBERS: tuple[str, ...] = get_args(Member)

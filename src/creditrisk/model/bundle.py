@@ -1,6 +1,6 @@
 """The bundle: a folder of text and native model files under a SHA-256 manifest. Nothing in it is ever unpickled.
 
-``contract.yaml  model/  calibration.json  policy.json  reference.json  golden.parquet  manifest.json``. The manifest
+``contract.yaml  model/  calibration.json  policy.json  reference.json  golden.json  manifest.json``. The manifest
 names the digest of each file; its own digest names the bundle, and is checked before anything else is parsed.
 """
 
@@ -20,9 +20,9 @@ from creditrisk.data.split import SplitRule
 from creditrisk.errors import BundleError
 from creditrisk.settings import Frozen, explain
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
-REQUIRED = ("contract.yaml", "model/model.json", "calibration.json", "policy.json", "reference.json", "golden.parquet")
+REQUIRED = ("contract.yaml", "model/model.json", "calibration.json", "policy.json", "reference.json", "golden.json")
 MAX_MANIFEST_BYTES = 1_000_000
 
 

@@ -13,13 +13,15 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
-from typing import Any, ClassVar, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from creditrisk.errors import ModelError
+
+if TYPE_CHECKING:
+    pass
 
 Method = Literal["platt", "beta", "isotonic"]
 Floats = NDArray[np.float64]
@@ -250,11 +252,15 @@ def points(log_odds: Points, base_score: float, base_odds: float, pdo: float) ->
 
 def exp_vector(values: Floats) -> Floats:
     """Exp of each, to the last bit ``math.exp``; too large gives infinity."""
+    import polars as pl
+
     return pl.Series(values, dtype=pl.Float64).exp().to_numpy()
 
 
 def log1p_vector(values: Floats) -> Floats:
     """ln(1 + x) of each, to the last bit ``math.log1p``."""
+    import polars as pl
+
     return pl.Series(values, dtype=pl.Float64).log1p().to_numpy()
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from creditrisk.errors import ModelError
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class Vocabulary:
     @classmethod
     def learn(cls, column: pl.Series, min_rows: int) -> Vocabulary:
         """Keep the values that ``min_rows`` rows or more hold, sorted."""
+        import polars as pl
+
         counts = column.drop_nulls().value_counts(name="_rows")
         return cls(tuple(sorted(counts.filter(pl.col("_rows") >= min_rows)[column.name].to_list())))
 
@@ -45,6 +49,8 @@ class Vocabulary:
 
     def codes(self, column: pl.Series) -> NDArray[np.int64]:
         """Each row's code, shape (n,): the value's place, ``missing`` or ``other``."""
+        import polars as pl
+
         known = column.cast(pl.String).cast(pl.Enum(self.values), strict=False).to_physical().cast(pl.Int64)
         codes = known.fill_null(self.other).to_numpy().copy()
         codes[column.is_null().to_numpy()] = self.missing

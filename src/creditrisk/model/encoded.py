@@ -11,10 +11,9 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from creditrisk.contract import Input
@@ -22,6 +21,9 @@ from creditrisk.errors import ModelError
 from creditrisk.model.encoding import Encoding
 from creditrisk.model.family import MODEL_FILE, RowFunction, Value, read_json
 from creditrisk.params import LightgbmParams, XgboostParams
+
+if TYPE_CHECKING:
+    import polars as pl
 
 SMALL = 3_000
 """Rows up to which a table is small."""

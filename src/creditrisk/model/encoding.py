@@ -9,10 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from creditrisk.contract import Input
@@ -20,6 +19,9 @@ from creditrisk.errors import ModelError
 from creditrisk.model.evidence import category_codes, evidence, frequent_values
 from creditrisk.model.family import TrainingData, Value
 from creditrisk.params import ModelParams
+
+if TYPE_CHECKING:
+    import polars as pl
 
 FOLDS = 5
 Floats = NDArray[np.float64]

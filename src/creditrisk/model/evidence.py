@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import polars as pl
 
 Floats = NDArray[np.float64]
 
@@ -16,6 +19,8 @@ PRIOR_ROWS = 10.0
 
 def category_codes(column: pl.Series, values: Sequence[str]) -> NDArray[np.int64]:
     """Position of each text in ``values``; ``len(values)`` where it is not among them, one more where null."""
+    import polars as pl
+
     codes = column.cast(pl.Enum(values), strict=False).to_physical().cast(pl.Int64).fill_null(len(values))
     if column.null_count():
         codes = codes.zip_with(column.is_not_null(), pl.Series([len(values) + 1], dtype=pl.Int64))
@@ -24,6 +29,8 @@ def category_codes(column: pl.Series, values: Sequence[str]) -> NDArray[np.int64
 
 def frequent_values(column: pl.Series, min_rows: int) -> tuple[str, ...]:
     """Values seen in at least ``min_rows`` rows, sorted; rarer ones are pooled."""
+    import polars as pl
+
     counts = column.drop_nulls().to_frame("value").group_by("value").len()
     return tuple(counts.filter(pl.col("len") >= min_rows)["value"].sort().to_list())
 

@@ -7,15 +7,17 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, cast
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from creditrisk.contract import Input
 from creditrisk.errors import DataError, ModelError, nearest
 from creditrisk.params import FAMILIES, ModelParams
+
+if TYPE_CHECKING:
+    import polars as pl
 
 MODEL_FILE = "model.json"
 MAX_JSON_BYTES = 500_000_000

@@ -1,7 +1,8 @@
 """Golden rows: synthetic applications with the answers expected of a bundle, replayed wherever it is loaded.
 
 They are drawn from the contract and the reference alone, so no applicant is among them, and hold edge cases: nothing
-given, limits and beyond, unknown categories, broken values.
+given, limits and beyond, unknown categories, broken values. ``golden.json`` is text that a person can read, so that the
+service needs no table engine to replay it.
 """
 
 from __future__ import annotations
@@ -9,10 +10,9 @@ from __future__ import annotations
 import datetime as dt
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-import polars as pl
 
 from creditrisk.contract import Column, Contract
 from creditrisk.errors import BundleError
@@ -21,12 +21,28 @@ from creditrisk.model.scorer import Answer, Scorer
 ROWS = 200
 TOLERANCE = 1e-9
 """A PD may differ by this much: mathematical libraries differ by a last bit between machines."""
-EXPECTED = ("_pd", "_score", "_decision", "_reasons", "_scored")
+FILE = "golden.json"
+"""In a bundle."""
 WORDS = ("new", "used", "car", "home", "repair", "school", "wedding", "stock", "medical", "travel")
 
 
-def draw(contract: Contract, reference: dict[str, Any], rows: int = ROWS, seed: int = 0) -> pl.DataFrame:
-    """Make raw applications as a CSV would hold them: every column text, null where nothing is given."""
+Raw = dict[str, str | None]
+"""An application as a CSV would hold it: every field text, None where nothing is given."""
+
+
+class Golden(NamedTuple):
+    """An application and what is answered to it; without a PD where it cannot be scored."""
+
+    raw: Raw
+    pd: float | None
+    score: int | None
+    decision: str | None
+    reasons: list[list[str]]
+    """Characteristic and text of each."""
+
+
+def draw(contract: Contract, reference: dict[str, Any], rows: int = ROWS, seed: int = 0) -> list[Raw]:
+    """Make raw applications."""
     random = np.random.default_rng(seed)
     columns = {
         raw: _values(contract, name, contract.clean_columns[name], reference, rows, random)
@@ -35,58 +51,74 @@ def draw(contract: Contract, reference: dict[str, Any], rows: int = ROWS, seed: 
     for row in range(min(3, rows)):  # nothing given at all; then everything given; then everything odd
         for values in columns.values():
             values[row] = (None, values[row], "odd value")[row]
-    return pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
+    return [{name: values[row] for name, values in columns.items()} for row in range(rows)]
 
 
 def write(scorer: Scorer, path: Path) -> None:
     """Draw golden rows, score each through the row path and keep rows and answers."""
-    raw = draw(scorer.contract, scorer.reference)
-    answers = [scorer.score_row(row) for row in raw.iter_rows(named=True)]
-    expected = pl.DataFrame(
-        {
-            "_pd": pl.Series([a.pd for a in answers], dtype=pl.Float64),
-            "_score": pl.Series([a.score for a in answers], dtype=pl.Int64),
-            "_decision": pl.Series([a.decision for a in answers], dtype=pl.String),
-            "_reasons": pl.Series([_reasons(a) for a in answers], dtype=pl.String),
-            "_scored": pl.Series([a.pd is not None for a in answers], dtype=pl.Boolean),
-        }
-    )
-    raw.hstack(expected).write_parquet(path)
+    rows = []
+    for raw in draw(scorer.contract, scorer.reference):
+        answer = scorer.score_row(raw)
+        rows.append(Golden(raw, answer.pd, answer.score, answer.decision, _reasons(answer))._asdict())
+    path.write_text(json.dumps(rows, ensure_ascii=False, allow_nan=False, indent=0), encoding="utf-8")
 
 
-def replay(scorer: Scorer, path: Path) -> int:
-    """Score the golden rows again, one by one and as a table; return how many there are.
+def read(folder: Path) -> list[Golden]:
+    """The golden rows of a bundle.
+
+    Raises:
+        BundleError: the file is not there or is not one that ``write`` wrote.
+    """
+    path = folder / FILE
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(found, list) or not found:
+            raise ValueError("expected a list of rows")
+        return [Golden(**row) for row in found]
+    except (OSError, ValueError, TypeError) as error:
+        raise BundleError(f"{path}: golden rows cannot be read: {error}; the bundle is refused.") from None
+
+
+def replay(scorer: Scorer, folder: Path) -> int:
+    """Score a bundle's golden rows again, one by one; return how many there are.
 
     Raises:
         BundleError: naming the first row whose answer is not the expected one.
     """
-    golden = pl.read_parquet(path)
-    raw, expected = golden.drop(EXPECTED), golden.select(EXPECTED)
-    table = scorer.score_frame(raw)
-    for number, (row, want) in enumerate(zip(raw.iter_rows(named=True), expected.iter_rows(named=True), strict=True)):
-        answer = scorer.score_row(row)
+    rows = read(folder)
+    for number, want in enumerate(rows):
+        answer = scorer.score_row(want.raw)
         _compare(number, "alone", (answer.pd, answer.score, answer.decision), want)
+        if _reasons(answer) != want.reasons:
+            raise BundleError(f"golden row {number}: reasons are {_reasons(answer)}, expected {want.reasons}; refused.")
+    return len(rows)
+
+
+def replay_table(scorer: Scorer, folder: Path) -> int:
+    """The same with all of them as one table, for whoever scores tables; it raises likewise."""
+    import polars as pl
+
+    rows = read(folder)
+    names = scorer.contract.raw_names.values()
+    table = scorer.score_frame(pl.DataFrame([row.raw for row in rows], schema=dict.fromkeys(names, pl.String)))
+    for number, want in enumerate(rows):
         _compare(number, "in a table", table.row(number)[:3], want)
-        if _reasons(answer) != want["_reasons"]:
-            raise BundleError(
-                f"golden row {number}: reasons are {_reasons(answer)}, expected {want['_reasons']}; refused."
-            )
-    return golden.height
+    return len(rows)
 
 
-def _compare(number: int, how: str, found: tuple[Any, ...], want: dict[str, Any]) -> None:
+def _compare(number: int, how: str, found: tuple[Any, ...], want: Golden) -> None:
     pd, score, decision = found
-    same = pd is None if want["_pd"] is None else pd is not None and abs(pd - want["_pd"]) <= TOLERANCE
-    if same and score == want["_score"] and decision == want["_decision"]:
+    same = pd is None if want.pd is None else pd is not None and abs(pd - want.pd) <= TOLERANCE
+    if same and (score, decision) == (want.score, want.decision):
         return
     raise BundleError(
-        f"golden row {number}, scored {how}: PD {pd}, score {score}, {decision}; expected PD {want['_pd']}, "
-        f"score {want['_score']}, {want['_decision']}. It does not do here what it did where it was made; refused."
+        f"golden row {number}, scored {how}: PD {pd}, score {score}, {decision}; expected PD {want.pd}, "
+        f"score {want.score}, {want.decision}. It does not do here what it did where it was made; refused."
     )
 
 
-def _reasons(answer: Answer) -> str:
-    return json.dumps([[reason.characteristic, reason.text] for reason in answer.reasons])
+def _reasons(answer: Answer) -> list[list[str]]:
+    return [[reason.characteristic, reason.text] for reason in answer.reasons]
 
 
 def _values(

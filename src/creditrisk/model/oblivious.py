@@ -12,10 +12,9 @@ import threading
 import zipfile
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
@@ -26,6 +25,9 @@ from creditrisk.model.family import MODEL_FILE, RowFunction, read_json
 from creditrisk.model.forest import Forest
 from creditrisk.model.oblivious_row import compile_row
 from creditrisk.model.shap_table import players_of, shap_table
+
+if TYPE_CHECKING:
+    import polars as pl
 
 TREES_FILE = "trees.npz"
 FORMAT = 1
@@ -130,6 +132,8 @@ class ObliviousModel:
 
     def _matrix(self, table: pl.DataFrame) -> Floats:
         """Rows as numbers, shape (slots, n): inputs in order (a category's place is empty), then statistics."""
+        import polars as pl
+
         names = [item.name for item in self.inputs]
         if table.columns != names:
             raise ModelError(f"table to score: columns are {table.columns}, expected the model's inputs {names}.")

@@ -6,10 +6,13 @@ One number at a time, or a whole column: the same texts, those of a column in a 
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import polars as pl
 
 FEW = 1_000
 """Numbers up to which the column's way is not worth its table."""
@@ -49,6 +52,8 @@ def stated_column(numbers: NDArray[np.float64]) -> pl.Series:
 
 def _each(numbers: NDArray[np.float64]) -> pl.Series:
     """One by one; equal texts of large numbers once."""
+    import polars as pl
+
     rounded = np.where(np.abs(numbers) >= 10.0**_LARGE, np.rint(numbers), numbers)
     different, codes = np.unique(rounded, return_inverse=True)
     return pl.Series([stated(number) for number in different.tolist()], dtype=pl.String).gather(codes)
@@ -57,6 +62,8 @@ def _each(numbers: NDArray[np.float64]) -> pl.Series:
 @cache
 def _four_digits() -> pl.Series:
     """Every text of four significant digits, by power of ten and digits; those with a minus after those without."""
+    import polars as pl
+
     numbers = (f"{digits}e{power - 3}" for power in range(_LOWEST, _LARGE) for digits in range(1000, 1000 + _STEPS))
     texts = pl.Series([f"{float(number):.4g}" for number in (*numbers, f"1e{_LARGE}")], dtype=pl.String)
     return pl.concat([texts, "-" + texts])

@@ -6,14 +6,17 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from creditrisk.contract import Input
 from creditrisk.model.evidence import category_codes
 from creditrisk.model.grid import Grid
+
+if TYPE_CHECKING:
+    import polars as pl
 
 SHOWN = 8
 """Values of a category that a label names."""

@@ -85,7 +85,7 @@ def train_bundle(
             ("reference", reference),
         ):
             write_json(draft / f"{name}.json", value)
-        golden.write(Scorer.from_files(draft), draft / "golden.parquet")
+        golden.write(Scorer.from_files(draft), draft / golden.FILE)
         return {
             "package": __version__,
             "portfolio": contract.name,

@@ -12,10 +12,9 @@ from contextlib import closing
 from pathlib import Path
 
 import msgspec
-import polars as pl
 
 from creditrisk.errors import ServiceError
-from creditrisk.model.golden import EXPECTED
+from creditrisk.model import golden
 from creditrisk.service.compatibility import refusals
 from creditrisk.service.live import Live
 from creditrisk.service.log import connect
@@ -50,13 +49,11 @@ def _wrong(live: Live, application: dict[str, Scalar]) -> list[str]:
     return errors or [fault.column for fault in live.scorer.score_row(application).faults]
 
 
-def _golden(old: Live) -> Iterator[tuple[int, dict[str, str | None]]]:
-    path = old.folder / "golden.parquet"
-    if not path.is_file():
-        return
-    table = pl.read_parquet(path).with_row_index("_number").filter(pl.col("_pd").is_not_null())
-    for row in table.iter_rows(named=True):
-        yield row["_number"], {name: value for name, value in row.items() if name not in (*EXPECTED, "_number")}
+def _golden(old: Live) -> Iterator[tuple[int, golden.Raw]]:
+    if (old.folder / golden.FILE).is_file():
+        for number, row in enumerate(golden.read(old.folder)):
+            if row.pd is not None:
+                yield number, row.raw
 
 
 def _recent(log: Path, label: str) -> list[tuple[str, dict[str, Scalar]]]:

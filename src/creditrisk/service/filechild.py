@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import msgspec
 
+from creditrisk.service.filejob import NO_SPACE, TOO_BIG, WORKED_ON, WRONG_FILE, Job
 from creditrisk.service.filetally import Tally, from_line
-from creditrisk.service.filework import NO_SPACE, TOO_BIG, WORKED_ON, WRONG_FILE, Job
 from creditrisk.service.problem import Problem
 from creditrisk.service.settings import ServiceSettings
 

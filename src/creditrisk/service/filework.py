@@ -14,46 +14,26 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 import numpy as np
 import polars as pl
 
-from creditrisk.data.delimited import BROKEN, BROKEN_TEXT
+from creditrisk.data.header import BROKEN, BROKEN_TEXT
 from creditrisk.data.source import scan
-from creditrisk.errors import CreditRiskError, ServiceError
-from creditrisk.model.scorer import Scorer, mark_broken
+from creditrisk.errors import BundleError, CreditRiskError, ServiceError
+from creditrisk.model import golden
+from creditrisk.model.scorer import Scorer
+from creditrisk.model.table_scorer import mark_broken
+from creditrisk.service.filejob import NO_SPACE, TOO_BIG, WORKED_ON, WRONG_FILE, Job
 from creditrisk.service.filerecords import APPLICANT, DECISION, BeingScoredError, LocalChunks, chunks, folder_of
 from creditrisk.service.filetally import Tally, tally
 
 if TYPE_CHECKING:
     from creditrisk.service.records.filechunks import RemoteChunks
 
-WRONG_FILE, TOO_BIG, NO_SPACE, WORKED_ON = 3, 4, 5, 6
-"""Exit codes: the file cannot be read (the sentence stands on standard error), needs too much memory, cannot be
-recorded, is being scored by another process."""
 WATCH_SECONDS = 0.1
-
-
-class Job(msgspec.Struct):
-    """One upload."""
-
-    file_id: str
-    upload: str | None
-    """None where nothing is left to score: the recorded answers are given again."""
-    kind: str
-    bundle: str
-    digest: str
-    version: str
-    state: str
-    key_id: str | None
-    purpose: str
-    at: int
-    max_memory_bytes: int
-    audit: Literal["sqlite", "postgres", "off"] = "sqlite"
-    again: bool = False
-    """Whether ``file_id`` came before: what is recorded is answered from the record, and scoring goes on behind it."""
 
 
 def main() -> None:
@@ -68,6 +48,9 @@ def main() -> None:
         _leave(WORKED_ON)
     except ServiceError:  # the database is away, or refuses
         _leave(NO_SPACE)
+    except BundleError as error:
+        print(str(error), file=sys.stderr)
+        _leave(1)
     except CreditRiskError as error:
         # The client never saw the path of the copy that was made of its file.
         print(str(error).replace(job.upload or "", "the file") if job.upload else str(error), file=sys.stderr)
@@ -100,6 +83,7 @@ def work(job: Job, out: BinaryIO) -> None:
     if job.upload is None:
         return
     scorer = Scorer.load(Path(job.bundle), job.digest)
+    golden.replay_table(scorer, Path(job.bundle))
     protected, limits = _protected(scorer), scorer.reference["pd"]["edges"]
     for piece, answers in _scored(job, scorer, kept.rows if kept is not None else 0):
         if kept is not None:

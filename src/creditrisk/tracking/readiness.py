@@ -103,8 +103,10 @@ def load_and_replay(project: Project, params: Params, version: Version) -> Loadi
         model = fetch(project, version, Path(folder))
         bundle = bundle_in(model)
         scorer = Scorer.load(bundle, version.digest)
-        replayed = golden.replay(scorer, bundle / "golden.parquet")
-        raw = pl.read_parquet(bundle / "golden.parquet").drop(golden.EXPECTED).head(PREDICTED)
+        replayed = golden.replay(scorer, bundle)
+        golden.replay_table(scorer, bundle)
+        rows = [row.raw for row in golden.read(bundle)[:PREDICTED]]
+        raw = pl.DataFrame(rows, schema=dict.fromkeys(rows[0], pl.String))
         _predict(project, model, raw, scorer)
     return Loading(version.model, version.version, version.digest, replayed, raw.height, time.monotonic() - began)
 

@@ -13,15 +13,13 @@ from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
-
 from creditrisk import __version__
 from creditrisk.contract import Contract
 from creditrisk.errors import TrackingError
+from creditrisk.model import golden
 from creditrisk.model.blended import families_of
 from creditrisk.model.bundle import Manifest, verify
 from creditrisk.model.family import load_model
-from creditrisk.model.golden import EXPECTED
 from creditrisk.params import Params
 from creditrisk.paths import Project
 from creditrisk.tracking.experiments import experiment_id
@@ -126,8 +124,8 @@ def example(bundle: Path) -> pd.DataFrame:
     """A few of the golden rows, which are of nobody, to show what goes in."""
     import pandas as pd
 
-    rows = pl.read_parquet(bundle / "golden.parquet").drop(EXPECTED)
-    return pd.DataFrame(rows.slice(EXAMPLE_FROM, EXAMPLE_ROWS).to_dict(as_series=False))
+    rows = golden.read(bundle)[EXAMPLE_FROM : EXAMPLE_FROM + EXAMPLE_ROWS]
+    return pd.DataFrame([row.raw for row in rows])
 
 
 def needed_columns(contract: Contract) -> set[str]:

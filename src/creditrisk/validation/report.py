@@ -120,7 +120,7 @@ def write_report(path: Path, context: ReportContext) -> Path:
     Returns:
         ``path``.
     """
-    from creditrisk.validation.sections import render
+    from creditrisk.validation.sections.page import render
 
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole(path) as draft:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,8 @@ def test_with_audit_postgres_a_files_records_are_there_before_its_answers(
         kept = client.get(f"/v1/decisions/{answers['decision_id'][7]}").json()
         assert kept["answer"]["pd"] == answers["pd"][7]
         assert client.get(f"/v1/decisions/{given.headers['x-file-id']}.301").status_code == 404
+        with elsewhere(tmp_path / "elsewhere", small_bundle, database) as other:
+            assert other.get(f"/v1/decisions/{answers['decision_id'][7]}").json()["answer"] == kept["answer"]
         assert client.delete("/v1/applicants/P7").json()["file_rows"] == 3
         assert client.get(f"/v1/decisions/{answers['decision_id'][7]}").status_code == 404
         assert client.get(f"/v1/decisions/{answers['decision_id'][8]}").status_code == 200
@@ -80,6 +83,13 @@ def test_with_audit_postgres_a_files_records_are_there_before_its_answers(
     with psycopg.connect(database, autocommit=True) as connection:
         prune_remotely(connection, lowest(time.time_ns() // 1_000_000 + 1))
         assert connection.execute("SELECT count(*) FROM creditrisk.file_chunks").fetchone() == (0,)
+
+
+@contextmanager
+def elsewhere(folder: Path, bundle: Path, database: str) -> Iterator[httpx.Client]:
+    """A client of a machine that keeps its own records and forwards them."""
+    with serving(folder, "--bundle", str(bundle), DATABASE_URL=database) as running, running.client() as client:
+        yield client
 
 
 def forwarder(client: httpx.Client) -> dict[str, Any]:

@@ -146,7 +146,7 @@ class Records:
             from creditrisk.service import filerecords
 
             row = filerecords.find(self._settings.state, name)
-        if row is None and self._settings.audit == "postgres":
+        if row is None and self._settings.database_url:
             row = self._in_chunks(name)
         return None if row is None else _of_file(name, row)
 

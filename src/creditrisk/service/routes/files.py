@@ -17,8 +17,8 @@ from starlette.types import Receive, Scope, Send
 
 from creditrisk.service import describe
 from creditrisk.service.filechild import FileChild, no_space
+from creditrisk.service.filejob import Job
 from creditrisk.service.filetally import Tally
-from creditrisk.service.filework import Job
 from creditrisk.service.hot import idempotency
 from creditrisk.service.keys import Caller
 from creditrisk.service.live import Live

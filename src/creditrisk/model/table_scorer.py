@@ -1,0 +1,95 @@
+"""The scorer's way for tables: the same answers as row by row, to the last bit, piece by piece on all cores."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from creditrisk.data.characteristics import add_characteristics, inputs_frame
+from creditrisk.data.clean_scoring import ScoringCleaner
+from creditrisk.data.header import BROKEN
+from creditrisk.in_order import cores, in_order
+from creditrisk.model.reasons_table import reasons_frame
+
+if TYPE_CHECKING:
+    from creditrisk.model.scorer import Scorer
+
+BATCH_ROWS = 50_000
+FEWEST_ROWS = 10_000
+"""Rows below which a piece is not worth a thread of its own."""
+
+
+class TableScorer:
+    """A scorer made ready for tables.
+
+    Args:
+        scorer: whose answers are given.
+        reasons: at most so many for each row.
+    """
+
+    def __init__(self, scorer: Scorer, reasons: int) -> None:
+        self._scorer, self._limit = scorer, reasons
+        self._cleaners: dict[tuple[tuple[str, pl.DataType], ...], ScoringCleaner] = {}
+
+    def frame(self, raw: pl.DataFrame, application_date: dt.date | None = None) -> pl.DataFrame:
+        """Score a table in memory, see ``Scorer.score_frame``."""
+        rows = min(BATCH_ROWS, max(FEWEST_ROWS, -(-raw.height // cores())))
+        if raw.height <= rows:
+            return self._piece(raw, application_date)
+        work = partial(self._piece, application_date=application_date)
+        return pl.concat(in_order(work, raw.iter_slices(rows), cores()))
+
+    def batches(
+        self, raw: pl.LazyFrame, application_date: dt.date | None = None
+    ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+        """Score a lazy table in bounded memory, see ``Scorer.score_batches``."""
+        work = partial(self._with_raw, application_date=application_date)
+        return in_order(work, raw.collect_batches(chunk_size=BATCH_ROWS, maintain_order=True), cores())
+
+    def _with_raw(self, raw: pl.DataFrame, application_date: dt.date | None) -> tuple[pl.DataFrame, pl.DataFrame]:
+        return raw, self._piece(raw, application_date)
+
+    def _piece(self, raw: pl.DataFrame, application_date: dt.date | None) -> pl.DataFrame:
+        scorer, policy = self._scorer, self._scorer.policy
+        clean = self._cleaner(raw.schema).clean(raw, application_date)
+        good = clean["_fault"].is_null()
+        table = inputs_frame(add_characteristics(clean.lazy(), scorer.contract), scorer.contract).collect()
+        margin, contributions = scorer.model.explain(table)
+        log_odds = scorer.calibrator.log_odds_vector(margin)
+        pd = scorer.calibrator.pd_vector(margin)
+        reasons = reasons_frame(scorer.contract.inputs, scorer.medians, table, contributions, self._limit)
+        answers = pl.DataFrame(
+            {
+                "pd": pd,
+                "score": policy.score_vector(log_odds),
+                "decision": policy.decide_vector(pd),
+                "band": policy.band_vector(pd),
+            }
+        ).hstack(reasons)
+        if not good.all():
+            answers = answers.with_columns(pl.when(good).then(pl.all()))
+        return answers.with_columns(
+            clean["_fault"].fill_null("scored").alias("verdict"),
+            clean["_warnings"].alias("warnings"),
+        )
+
+    def _cleaner(self, schema: pl.Schema) -> ScoringCleaner:
+        """The rules made ready for a schema; the pieces of one table share it."""
+        key = tuple(schema.items())
+        if key not in self._cleaners:
+            self._cleaners = {key: ScoringCleaner(self._scorer.contract, schema)}
+        return self._cleaners[key]
+
+
+def mark_broken(piece: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
+    """Give each line of a scanned table (``broken="mark"``) that could not be read a verdict of its own, no answer."""
+    broken = piece[BROKEN]
+    if broken.null_count() == broken.len():
+        return answers
+    whole = pl.lit(broken.is_null())
+    said = pl.lit("broken line: ") + pl.lit(broken)
+    return answers.with_columns(pl.when(whole).then(pl.all())).with_columns(pl.col("verdict").fill_null(said))

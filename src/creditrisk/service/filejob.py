@@ -1,0 +1,31 @@
+"""What a worker tells the process that works on an uploaded file, and how that process says that it could not."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+WRONG_FILE, TOO_BIG, NO_SPACE, WORKED_ON = 3, 4, 5, 6
+"""Exit codes: the file cannot be read (the sentence stands on standard error), needs too much memory, cannot be
+recorded, is being scored by another process."""
+
+
+class Job(msgspec.Struct):
+    """One upload."""
+
+    file_id: str
+    upload: str | None
+    """None where nothing is left to score: the recorded answers are given again."""
+    kind: str
+    bundle: str
+    digest: str
+    version: str
+    state: str
+    key_id: str | None
+    purpose: str
+    at: int
+    max_memory_bytes: int
+    audit: Literal["sqlite", "postgres", "off"] = "sqlite"
+    again: bool = False
+    """Whether ``file_id`` came before: what is recorded is answered from the record, and scoring goes on behind it."""
