@@ -56,6 +56,8 @@ class EbmParams(Frozen):
     interactions: Annotated[int, Field(ge=0, le=200)] | None = None
     max_bins: Annotated[int, Field(ge=8, le=1024)] = 256
     max_leaves: Annotated[int, Field(ge=2, le=16)] = 3
+    l2: Annotated[float, Field(ge=0)] | None = None
+    """Penalty on each step's size: the higher, the less a bin of few rows moves. Null: by the number of rows."""
     one_hot_up_to: OneHot | None = None
     """In place of ``encoding.one_hot_up_to`` for this family; null: encoding's."""
 
