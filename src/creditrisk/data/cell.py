@@ -73,12 +73,22 @@ def text_of(value: Any) -> str | None:
     if isinstance(value, float):
         if abs(value) < WHOLE_LIMIT and value == int(value):
             return str(int(value))
-        import polars as pl  # seldom: a number with a fraction where a text is expected
-
-        return str(pl.Series([value], dtype=pl.Float64).cast(pl.String)[0])  # the engine's own way to write it
+        return _written(value)
     if isinstance(value, dt.datetime):
         return value.replace(tzinfo=None).isoformat(timespec="seconds")
     return value.text if isinstance(value, Unusable) else str(value)
+
+
+def _written(value: float) -> str:
+    """A number as Polars casts it to text: Python's way, but for small ones."""
+    text = repr(value)
+    mantissa, small, exponent = text.partition("e-")
+    if not small:
+        return text
+    if int(exponent) == 5:
+        sign, digits = ("-", mantissa[1:]) if mantissa.startswith("-") else ("", mantissa)
+        return f"{sign}0.0000{digits.replace('.', '')}"
+    return f"{mantissa}e-{int(exponent)}"
 
 
 def shown(value: Any) -> str | None:

@@ -38,7 +38,10 @@ WATCH_SECONDS = 0.1
 
 def main() -> None:
     """Do the work; the exit code says how it ended."""
-    job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
+    told = sys.stdin.buffer.read()
+    if not told:  # the request was refused, or its client left, while the file came
+        return
+    job = msgspec.json.decode(told, type=Job)
     threading.Thread(target=_watch_memory, args=(job.max_memory_bytes,), daemon=True).start()
     out = sys.stdout.buffer
     try:

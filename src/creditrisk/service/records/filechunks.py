@@ -48,7 +48,10 @@ class RemoteChunks:
     def __init__(self, url: str | None, file_id: str, begun: int) -> None:
         self._url, self._file_id, self._begun = url, file_id, begun
         self._connection = self._opened()
-        found = self._connection.execute(_WRITTEN, (file_id,)).fetchone()
+        try:
+            found = self._connection.execute(_WRITTEN, (file_id,)).fetchone()
+        except driver().Error as error:
+            raise self._refused(error) from None
         assert found is not None  # an aggregate has a row
         self._number, self.rows = found
         """Chunks, and rows of the file, that are on record."""
