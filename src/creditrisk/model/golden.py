@@ -79,31 +79,27 @@ def read(folder: Path) -> list[Golden]:
         raise BundleError(f"{path}: golden rows cannot be read: {error}; the bundle is refused.") from None
 
 
-def replay(scorer: Scorer, folder: Path) -> int:
-    """Score a bundle's golden rows again, one by one; return how many there are.
+def replay(scorer: Scorer, rows: list[Golden]) -> None:
+    """Score a bundle's golden rows again, one by one.
 
     Raises:
         BundleError: naming the first row whose answer is not the expected one.
     """
-    rows = read(folder)
     for number, want in enumerate(rows):
         answer = scorer.score_row(want.raw)
         _compare(number, "alone", (answer.pd, answer.score, answer.decision), want)
         if _reasons(answer) != want.reasons:
             raise BundleError(f"golden row {number}: reasons are {_reasons(answer)}, expected {want.reasons}; refused.")
-    return len(rows)
 
 
-def replay_table(scorer: Scorer, folder: Path) -> int:
+def replay_table(scorer: Scorer, rows: list[Golden]) -> None:
     """The same with all of them as one table, for whoever scores tables; it raises likewise."""
     import polars as pl
 
-    rows = read(folder)
     names = scorer.contract.raw_names.values()
     table = scorer.score_frame(pl.DataFrame([row.raw for row in rows], schema=dict.fromkeys(names, pl.String)))
     for number, want in enumerate(rows):
         _compare(number, "in a table", table.row(number)[:3], want)
-    return len(rows)
 
 
 def _compare(number: int, how: str, found: tuple[Any, ...], want: Golden) -> None:

@@ -86,7 +86,7 @@ def work(job: Job, out: BinaryIO) -> None:
     if job.upload is None:
         return
     scorer = Scorer.load(Path(job.bundle), job.digest)
-    golden.replay_table(scorer, Path(job.bundle))
+    golden.replay_table(scorer, golden.read(Path(job.bundle)))
     protected, limits = _protected(scorer), scorer.reference["pd"]["edges"]
     for piece, answers in _scored(job, scorer, kept.rows if kept is not None else 0):
         if kept is not None:

@@ -64,7 +64,7 @@ class Live:
         """
         manifest = verify(folder, digest)
         scorer = Scorer.from_files(folder, manifest)
-        golden.replay(scorer, folder)
+        golden.replay(scorer, golden.read(folder))
         return cls(scorer, ModelNamed(name, version, manifest.digest), folder)
 
     @cached_property

@@ -103,12 +103,13 @@ def load_and_replay(project: Project, params: Params, version: Version) -> Loadi
         model = fetch(project, version, Path(folder))
         bundle = bundle_in(model)
         scorer = Scorer.load(bundle, version.digest)
-        replayed = golden.replay(scorer, bundle)
-        golden.replay_table(scorer, bundle)
-        rows = [row.raw for row in golden.read(bundle)[:PREDICTED]]
+        replayed = golden.read(bundle)
+        golden.replay(scorer, replayed)
+        golden.replay_table(scorer, replayed)
+        rows = [row.raw for row in replayed[:PREDICTED]]
         raw = pl.DataFrame(rows, schema=dict.fromkeys(rows[0], pl.String))
         _predict(project, model, raw, scorer)
-    return Loading(version.model, version.version, version.digest, replayed, raw.height, time.monotonic() - began)
+    return Loading(version.model, version.version, version.digest, len(replayed), raw.height, time.monotonic() - began)
 
 
 def _predict(project: Project, model: Path, raw: pl.DataFrame, scorer: Scorer) -> None:
