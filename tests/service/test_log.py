@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from creditrisk.service.identifiers import Identifiers
-from creditrisk.service.log import SqliteLog, Writer, connect
+from creditrisk.service.log import GroupCommit, SqliteLog, Writer, connect
 from creditrisk.service.record import Conflict, Earlier, Event, Group, Idempotency, Stored
 
 MAKE = Identifiers()
@@ -104,6 +104,47 @@ def test_clients_that_come_back_are_gathered_and_one_that_comes_alone_is_written
 
     assert asyncio.run(turns()) == [None] * 23
     assert len(rows(tmp_path / "log.db")) == 23
+
+
+class Sizes:
+    """A writer that notes how many groups it was given at once."""
+
+    def __init__(self) -> None:
+        self.given: list[int] = []
+
+    def write(self, batch: Sequence[Group]) -> list[Stored]:
+        self.given.append(len(batch))
+        return [None] * len(batch)
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("seconds", "together"), [(60.0, True), (0.0, False)])
+def test_clients_that_come_back_one_a_turn_share_a_write_for_as_long_as_is_bearable(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, together: bool
+) -> None:
+    monkeypatch.setattr("creditrisk.service.log.COMING_SECONDS", seconds)
+    monkeypatch.setattr("creditrisk.service.log.GATHER_SECONDS", 0.0)
+
+    async def turns() -> list[int]:
+        loop, sizes = asyncio.get_running_loop(), Sizes()
+        log = GroupCommit(sizes, loop, 100)
+        for pause in (0, 1):
+            arrived = []
+            for number in range(8):
+                arrived.append(loop.create_future())
+                assert log.submit(Group([event(number)], None, arrived[-1].set_result))
+                if pause:
+                    await asyncio.sleep(0)
+            await asyncio.gather(*arrived)
+        await log.close()
+        return sizes.given
+
+    given = asyncio.run(turns())
+    assert given[0] == 8
+    assert (given[1:] == [8]) is together
+    assert sum(given) == 16
 
 
 def test_the_write_ahead_log_is_synced_at_each_commit(tmp_path: Path) -> None:

@@ -64,10 +64,11 @@ that were carried out here."""
 ROW = f"({', '.join('?' * len(COLUMNS))})"
 INSERT = f"INSERT INTO events ({', '.join(COLUMNS)}) VALUES "
 BATCH_GROUPS = 512
-GATHER_SHARE, GATHER_SECONDS = 0.5, 0.002
-"""How long a batch waits for the clients of the one before it, which are about to ask again: half as long as that one
-took to write, as PostgreSQL advises for its ``commit_delay``. Apart, the two halves of the clients would wait for each
-other's writes; together, each waits for one. A lone client never waits."""
+GATHER_SHARE, GATHER_SECONDS, COMING_SECONDS = 0.5, 0.002, 0.01
+"""How long a batch waits for the clients of the one before it, which are about to ask again: while each turn of the
+loop brings some of them, at most ``COMING_SECONDS``, and half as long as that batch took to write where a turn brings
+none, as PostgreSQL advises for its ``commit_delay``. Apart, the two halves of the clients would wait for each other's
+writes, and pay for two; together, for one. A lone client never waits."""
 ONE_STATEMENT = 64
 INSERTS = [INSERT + ", ".join([ROW] * rows) for rows in range(ONE_STATEMENT + 1)]
 _LOGGER = logging.getLogger("creditrisk.service")
@@ -145,7 +146,8 @@ class GroupCommit:
         self.commit_seconds = 0.0
         self.failures, self.unwritten = 0, False
         self._handing: asyncio.Handle | None = None
-        self._expected, self._until = 0, 0.0
+        self._expected, self._seen = 0, 0
+        self._until = self._latest = 0.0
         self._batches: SimpleQueue[list[Group] | None] = SimpleQueue()
         self._empty = asyncio.Event()
         self._thread = threading.Thread(target=self._work, name="decision-log", daemon=True)
@@ -174,12 +176,21 @@ class GroupCommit:
         await self._loop.run_in_executor(None, self._thread.join)
 
     def _soon(self) -> None:
-        """Hand over at the end of this turn of the loop; while the last batch's clients come back, a little later."""
+        """Hand over at the end of this turn of the loop, or a few turns later while the last batch's clients return."""
         if self._handing is not None:
             self._handing.cancel()
-        wait = self._until - self._loop.time() if len(self._groups) < self._expected else 0.0
-        later = self._loop.call_later
-        self._handing = later(wait, self._hand_over) if wait > 0 else self._loop.call_soon(self._hand_over)
+        self._seen = 0
+        self._handing = self._loop.call_soon(self._turn)
+
+    def _turn(self) -> None:
+        here, now = len(self._groups), self._loop.time()
+        coming = here > self._seen and now < self._latest
+        if here < self._expected and (coming or now < self._until):
+            self._seen = here
+            loop = self._loop
+            self._handing = loop.call_soon(self._turn) if coming else loop.call_later(self._until - now, self._turn)
+        else:
+            self._hand_over()
 
     def _hand_over(self) -> None:
         self._handing = None
@@ -199,7 +210,8 @@ class GroupCommit:
     def _release(self, batch: list[Group], results: Sequence[Stored], seconds: float) -> None:
         self._in_flight = 0
         self._expected = len(batch) + len(self._groups)
-        self._until = self._loop.time() + min(seconds * GATHER_SHARE, GATHER_SECONDS)
+        now = self._loop.time()
+        self._until, self._latest = now + min(seconds * GATHER_SHARE, GATHER_SECONDS), now + COMING_SECONDS
         if self._groups:
             self._soon()
         else:
