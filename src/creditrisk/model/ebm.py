@@ -54,7 +54,6 @@ def with_defaults(rows: int, params: ModelParams) -> ModelParams:
         params,
         interactions=(8 if rows < 3_000 else 15) if ebm.interactions is None else ebm.interactions,
         rounds=1_500 if ebm.rounds is None else ebm.rounds,
-        l2=(0.0 if rows < 3_000 else 10.0) if ebm.l2 is None else ebm.l2,
     )
 
 
@@ -74,7 +73,7 @@ def train(data: TrainingData, encoding: Encoding, settings: EbmParams, seed: int
         learning_rate=settings.learning_rate,
         max_rounds=settings.rounds,
         max_leaves=settings.max_leaves,
-        reg_lambda=settings.l2 or 0.0,
+        reg_lambda=settings.l2,
         smoothing_rounds=50,
         interaction_smoothing_rounds=20,
         early_stopping_rounds=50,

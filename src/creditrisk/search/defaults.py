@@ -34,14 +34,14 @@ _SCORECARD: list[Setting] = [
 ]
 
 
-def _ebm(pairs: int, bags: int, rate: float, l2: float, bins: int = 256, leaves: int = 3) -> Setting:
+def _ebm(pairs: int, bags: int, rate: float, l2: float, bins: int = 256) -> Setting:
     return {
         "interactions": pairs,
         "bags": bags,
         "learning_rate": rate,
         "rounds": 1_500,
         "max_bins": bins,
-        "max_leaves": leaves,
+        "max_leaves": 2,
         "l2": l2,
         "one_hot_up_to": 40,
     }
@@ -75,21 +75,21 @@ def _xgboost(rounds: int, leaves: int, rate: float = 0.03, weight: float = 5.0, 
 
 _SMALL: dict[str, list[Setting]] = {
     "scorecard": _SCORECARD,
-    "ebm": [_ebm(0, 8, 0.03, 1.0), _ebm(8, 8, 0.03, 10.0)],
+    "ebm": [_ebm(0, 8, 0.03, 10.0), _ebm(8, 8, 0.03, 10.0)],
     "catboost": [_catboost(300, 4, 0.03), _catboost(600, 6, 0.04)],
     "lightgbm": [_lightgbm(200, 7), _lightgbm(300, 31, rows=10)],
     "xgboost": [_xgboost(200, 7), _xgboost(300, 31, weight=2.0)],
 }
 _MEDIUM: dict[str, list[Setting]] = {
     "scorecard": _SCORECARD,
-    "ebm": [_ebm(15, 4, 0.04, 10.0), _ebm(45, 4, 0.04, 50.0), _ebm(15, 4, 0.04, 50.0, bins=32, leaves=2)],
+    "ebm": [_ebm(15, 4, 0.04, 10.0), _ebm(45, 4, 0.04, 50.0), _ebm(30, 4, 0.04, 50.0, bins=32)],
     "catboost": [_catboost(600, 5, 0.03), _catboost(1_500, 7, 0.05), _catboost(600, 5, 0.03, one_hot=2)],
     "lightgbm": [_lightgbm(400, 12), _lightgbm(1_000, 31)],
     "xgboost": [_xgboost(400, 12), _xgboost(1_000, 31)],
 }
 _LARGE: dict[str, list[Setting]] = {
     "scorecard": _SCORECARD,
-    "ebm": [_ebm(15, 4, 0.04, 10.0), _ebm(45, 4, 0.04, 50.0), _ebm(15, 4, 0.04, 50.0, bins=32, leaves=2)],
+    "ebm": [_ebm(15, 4, 0.04, 10.0), _ebm(45, 4, 0.04, 50.0), _ebm(30, 4, 0.04, 50.0, bins=32)],
     "catboost": [_catboost(1_000, 5, 0.03), _catboost(2_000, 7, 0.05), _catboost(1_000, 5, 0.03, one_hot=2)],
     "lightgbm": [_lightgbm(600, 12), _lightgbm(1_500, 31)],
     "xgboost": [_xgboost(600, 12), _xgboost(1_500, 31)],
