@@ -112,9 +112,14 @@ class Run:
             environment = environment_of(server, Path(folder) / "state")
             said = (Path(folder) / "said").open("wb")
             began = time.perf_counter()
-            process = subprocess.Popen(
-                command, env=environment, stdout=said, stderr=said, cwd=PEERS, start_new_session=True
-            )
+            try:
+                process = subprocess.Popen(
+                    command, env=environment, stdout=said, stderr=said, cwd=PEERS, start_new_session=True
+                )
+            except OSError as error:  # an environment of which something was removed
+                said.close()
+                self.left_out[server.name] = f"It cannot be started: {error}. Remove benchmarks/results/cache."
+                return
             try:
                 probe = (server.ready, None) if server.ready else (server.path, requests[0])
                 ready(process, f"http://127.0.0.1:{port}{probe[0]}", probe[1])
