@@ -147,6 +147,31 @@ def test_clients_that_come_back_one_a_turn_share_a_write_for_as_long_as_is_beara
     assert sum(given) == 16
 
 
+class Faulty(Sizes):
+    """A writer with a fault that nobody foresaw, once."""
+
+    def write(self, batch: Sequence[Group]) -> list[Stored]:
+        if not self.given:
+            self.given.append(0)
+            raise OSError("no locks available")
+        return super().write(batch)
+
+
+def test_a_fault_of_the_writer_costs_one_batch_and_neither_the_next_nor_the_end() -> None:
+    async def turns() -> tuple[list[Stored], int]:
+        log, results = GroupCommit(Faulty(), asyncio.get_running_loop(), 100), []
+        for number in range(2):
+            arrived = asyncio.get_running_loop().create_future()
+            assert log.submit(Group([event(number)], None, arrived.set_result))
+            results.append(await asyncio.wait_for(arrived, 20))
+        await asyncio.wait_for(log.close(), 20)
+        return results, log.failures
+
+    results, failures = asyncio.run(turns())
+    assert isinstance(results[0], OSError)
+    assert (results[1], failures) == (None, 1)
+
+
 def test_the_write_ahead_log_is_synced_at_each_commit(tmp_path: Path) -> None:
     connection = connect(tmp_path / "log.db")
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)

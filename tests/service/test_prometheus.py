@@ -67,6 +67,8 @@ def test_the_forwarders_backlog_is_what_it_says_of_itself(client: httpx.Client, 
     path, since = running.state / status.NAME, "2024-01-31T12:00:00+00:00"
     status.write(running.state, status.Forwarding(12, 3, "away", since, since))
     found = scrape(client)
+    status.write(running.state, status.Forwarding(0, 3, None, None, since))
+    assert scrape(client)["creditrisk_forwarder_failing",] == 1, "it has said nothing for years"
     path.unlink()
     assert found["creditrisk_forwarder_backlog",] == 12
     assert found["creditrisk_forwarder_failing",] == 1

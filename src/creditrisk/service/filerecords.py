@@ -1,8 +1,8 @@
 """The records of scored files: one Parquet chunk after the other, each on the disk before its answers leave.
 
 ``STATE/files/FILE/00000.parquet`` holds the rows of a file from the first on, with the fields as they came and the
-answers; protected attributes lie beside it in ``00000.protected.parquet``. A row's decision id is ``FILE.ROW``, so that
-its chunk is found without an index.
+answers; protected attributes lie beside it in ``00000.protected.parquet``. A row's decision id is ``FILE.ROW``, and
+each chunk says for how many rows of the file it stands, so that a row's chunk is found without an index.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -125,16 +126,33 @@ def place_of(decision_id: str) -> tuple[str, int] | None:
     return (match[1], int(match[2])) if match is not None and is_identifier(match[1]) else None
 
 
-def find(state: Path, decision_id: str) -> dict[str, Any] | None:
-    """The record of one row of a scored file; None where there is none."""
-    place = place_of(decision_id)
-    if place is None:
-        return None
-    for path in chunks(folder_of(state, place[0])):
-        rows = pl.scan_parquet(path).filter(pl.col(DECISION) == decision_id).collect()
-        if rows.height:
-            return rows.row(0, named=True)
-    return None
+def by_file(decision_ids: Iterable[str]) -> dict[str, dict[int, str]]:
+    """The decisions that are rows of files: file, then number of the row."""
+    found: dict[str, dict[int, str]] = {}
+    for name in decision_ids:
+        if place := place_of(name):
+            found.setdefault(place[0], {})[place[1]] = name
+    return found
+
+
+def find(state: Path, decision_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """The records of rows of scored files, by decision; each chunk that holds some of them is read once."""
+    found: dict[str, dict[str, Any]] = {}
+    for file_id, wanted in by_file(decision_ids).items():
+        last, most = 0, max(wanted)
+        for path in chunks(folder_of(state, file_id)):
+            if last >= most:
+                break
+            first, last = last + 1, last + _rows_of(path)
+            if ids := [name for row, name in wanted.items() if first <= row <= last]:
+                found |= rows_of(pl.scan_parquet(path), ids)
+    return found
+
+
+def rows_of(records: pl.LazyFrame, decision_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Rows of one chunk by decision."""
+    rows = records.filter(pl.col(DECISION).is_in(decision_ids)).collect()
+    return {row[DECISION]: row for row in rows.iter_rows(named=True)}
 
 
 def folders(state: Path, until: str | None = None) -> list[Path]:

@@ -18,7 +18,8 @@ class DecisionLine(msgspec.Struct):
 
     decision_id: str
     at: dt.datetime
-    decision: Decision
+    decision: Decision | None
+    """Null for a row of a file that could not be scored; ``answer.verdict`` says why."""
     verdict: Verdict | None
     """A person's, after a refer."""
     pd: float | None

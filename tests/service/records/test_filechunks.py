@@ -44,11 +44,10 @@ def test_a_row_is_found_by_its_decisions_id(database: str) -> None:
         chunks.write(*rows(name, 1, "a", "b"))
         chunks.write(rows(name, 3, None)[0], None)
         with psycopg.connect(database) as connection:
-            for number, applicant in ((1, "a"), (2, "b"), (3, None)):
-                row = filechunks.find(connection, f"{name}.{number}")
-                assert row == {"_decision_id": f"{name}.{number}", "_applicant_id": applicant}
-            assert filechunks.find(connection, f"{name}.4") is None
-            assert filechunks.find(connection, "nothing") is None
+            asked = [f"{name}.3", "nothing", f"{name}.4", f"{name}.1", f"{name}.2"]
+            found = filechunks.find(connection, asked)
+    applicants = {decision: row["_applicant_id"] for decision, row in found.items()}
+    assert applicants == {f"{name}.1": "a", f"{name}.2": "b", f"{name}.3": None}
 
 
 def test_whoever_is_erased_while_a_file_is_scored_is_in_none_of_its_chunks(tmp_path: Path, database: str) -> None:

@@ -193,6 +193,29 @@ def test_a_scored_files_row_is_found_by_its_decision_id(client: httpx.Client) ->
     assert len(client.get(f"/v1/decisions/{name}").json()["outcomes"]) == 1
 
 
+def test_outcomes_of_a_files_rows_come_as_one_list(client: httpx.Client) -> None:
+    table = small_table(1_000).drop("outcome").write_csv().encode()
+    answers = pl.read_csv(client.post("/v1/score/file", content=table, headers={"content-type": "text/csv"}).content)
+    good = {"outcome": "good", "observed_on": "2026-01-31"}
+    listed = [{"decision_id": name} | good for name in answers["decision_id"]]
+    assert client.post("/v1/outcomes", json=listed).status_code == 201
+    assert len(client.get(f"/v1/decisions/{listed[-1]['decision_id']}").json()["outcomes"]) == 1
+
+
+def test_a_files_row_that_could_not_be_scored_has_no_decision_and_no_outcome(client: httpx.Client) -> None:
+    text = b"loan,income,amount,months,purpose\nA,1000,500,12,car\nC,1000,minus,12,car\n"
+    answers = client.post("/v1/score/file", content=text, headers={"content-type": "text/csv"})
+    good, refused = pl.read_csv(answers.content)["decision_id"].to_list()
+    found = client.get(f"/v1/decisions/{refused}").json()
+    assert (found["decision"], found["pd"], found["explanation"]) == (None, None, None)
+    assert found["answer"]["verdict"].startswith("amount")
+    said = [{"decision_id": name, "outcome": "good", "observed_on": "2026-01-31"} for name in (good, refused)]
+    answer = client.post("/v1/outcomes", json=said)
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (409, "[1].decision_id")
+    assert client.get(f"/v1/decisions/{good}").json()["outcomes"] == []
+    assert review(client, refused).status_code == 409
+
+
 def test_an_erased_applicant_is_nowhere(client: httpx.Client, running: Running) -> None:
     who = "erase/me über"
     one = decided(client, "refer", applicant_id=who)["decision_id"]

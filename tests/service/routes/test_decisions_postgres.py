@@ -106,23 +106,31 @@ def test_records_move_from_the_machine_and_are_found_where_they_are(
     ):
         first = scored(client, applicant_id="A")["decision_id"]
         until(lambda: forwarder(client)["seq"] >= 1)
+        table = small_table(5).drop("outcome").write_csv().encode()
+        scored_file = client.post("/v1/score/file", content=table, headers={"content-type": "text/csv"})
+        row = pl.read_csv(scored_file.content)["decision_id"][0]
+        until(lambda: forwarder(client)["seq"] >= 3)
         postgres.stop()
         second = scored(client)["decision_id"]
+        assert client.get(f"/v1/decisions/{row}").json()["decision_id"] == row, "it lies on this machine's disk"
         assert listed(client)["complete"] is False
         assert client.get(f"/v1/decisions/{second}").json()["complete"] is False
         assert client.get("/v1/decisions/01890000-0000-7000-8000-000000000000").status_code == 503
         assert client.delete("/v1/applicants/A").status_code == 503
         assert client.get(f"/v1/decisions/{first}").status_code == 200
         until(lambda: forwarder(client)["error"] is not None)
+        said = forwarder(client)["error"]
+        assert "records wait on this machine" in said, "and no word of the database's host and user"
         postgres.start()
-        until(lambda: forwarder(client)["seq"] >= 2)
+        until(lambda: forwarder(client)["seq"] >= 4)
         connection = connect(path)
         connection.execute("DELETE FROM events WHERE id = ?", (first,))  # old, and pruned on this machine
         connection.close()
         assert client.get(f"/v1/decisions/{first}").json()["applicant_id"] == "A"
         assert ids(listed(client)) == [second, first]
-    assert remote_rows(database, "SELECT id FROM creditrisk.events ORDER BY seq") == [(first,), (second,)]
-    assert local_rows(path, "SELECT seq FROM forwarded") == [(2,)]
+    query = "SELECT id FROM creditrisk.events WHERE kind = 'decision' ORDER BY seq"
+    assert remote_rows(database, query) == [(first,), (second,)]
+    assert local_rows(path, "SELECT seq FROM forwarded") == [(4,)]
 
 
 def test_each_route_asks_for_its_scope(tmp_path: Path, small_bundle: Path) -> None:

@@ -6,13 +6,13 @@ A chunk is the Parquet file that would lie on the disk, as one row, committed be
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from creditrisk.errors import ServiceError
-from creditrisk.service.filerecords import APPLICANT, DECISION, BeingScoredError, encode, place_of
+from creditrisk.service.filerecords import APPLICANT, DECISION, BeingScoredError, by_file, encode, rows_of
 from creditrisk.service.records.asked import WRITING, Asked
 from creditrisk.service.records.database import SCHEMA, driver, sentence, text
 from creditrisk.service.records.migrate import opened
@@ -25,7 +25,7 @@ _ERASED_SINCE = f"SELECT id, at, salt, digest FROM {SCHEMA}.erasures WHERE at >=
 _INSERT = f"INSERT INTO {_TABLE} VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING".encode()
 _LOCK = b"SELECT pg_try_advisory_lock(hashtextextended('creditrisk.file:' || %s, 0))"
 _WRITTEN = f"SELECT count(*), coalesce(max(last_row), 0) FROM {_TABLE} WHERE file_id = %s".encode()
-_FIND = f"SELECT records FROM {_TABLE} WHERE file_id = %s AND first_row <= %s AND last_row >= %s".encode()
+_SPANS = f"SELECT number, first_row, last_row FROM {_TABLE} WHERE file_id = %s ORDER BY number".encode()
 _UNTIL = f"SELECT file_id, number FROM {_TABLE} WHERE file_id < %s ORDER BY file_id, number".encode()
 _NUMBERS = f"SELECT file_id, number FROM {_TABLE} WHERE file_id = %s ORDER BY number".encode()
 _READ = f"SELECT records, protected FROM {_TABLE} WHERE file_id = %s AND number = %s".encode()
@@ -125,14 +125,16 @@ def recorded(url: str | None, file_id: str) -> Iterator[pl.DataFrame]:
         raise ServiceError(f"PostgreSQL does not give a file's record: {sentence(error, url)}.") from None
 
 
-def find(connection: Connection[tuple[Any, ...]], decision_id: str) -> dict[str, Any] | None:
-    """The record of one row of a scored file; None where there is none."""
-    place = place_of(decision_id)
-    if place is None:
-        return None
-    found = connection.execute(_FIND, (place[0], place[1], place[1])).fetchone()
-    rows = None if found is None else _table(found[0]).filter(pl.col(DECISION) == decision_id)
-    return None if rows is None or not rows.height else rows.row(0, named=True)
+def find(connection: Connection[tuple[Any, ...]], decision_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """The records of rows of scored files, by decision; each chunk that holds some of them is read once."""
+    found: dict[str, dict[str, Any]] = {}
+    for file_id, wanted in by_file(decision_ids).items():
+        for number, first, last in connection.execute(_SPANS, (file_id,)).fetchall():
+            ids = [name for row, name in wanted.items() if first <= row <= last]
+            chunk = connection.execute(_READ, (file_id, number)).fetchone() if ids else None
+            if chunk is not None:
+                found |= rows_of(_table(chunk[0]).lazy(), ids)
+    return found
 
 
 def erase(connection: Connection[tuple[Any, ...]], applicant_id: str, until: str) -> int:

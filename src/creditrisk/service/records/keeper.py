@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from creditrisk.service.settings import ServiceSettings
 LOOK_SECONDS = 1.0
 LONGEST_PAUSE = 30.0
 MODULE = "creditrisk.service.forwarder"
+_LOGGER = logging.getLogger("creditrisk.service")
 
 
 class Keeper:
@@ -59,10 +61,16 @@ class Keeper:
     def _look_after(self, lock: BinaryIO) -> None:
         """Run the child until this worker stops."""
         pause = 1.0
-        while self._begin(lock):
-            assert self._process is not None
-            self._process.wait()
-            self._let_go()
+        while not self._stopping.is_set():
+            try:
+                if not self._begin(lock):
+                    return
+            except OSError as error:  # no memory or no process to be had now; there may be later
+                _LOGGER.error("the forwarder cannot be started: %s", error.strerror)
+            else:
+                assert self._process is not None
+                self._process.wait()
+                self._let_go()
             self._stopping.wait(pause)
             pause = min(LONGEST_PAUSE, pause * 2)
 

@@ -25,6 +25,8 @@ Run = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 """Run a query written with ``?`` and ``{events}``."""
 Status = Literal["approve", "refer", "decline", "pending", "reviewed"]
 """Of decisions: what was decided; pending: referred and not reviewed; reviewed: referred and reviewed since."""
+REFUSED = "refused"
+"""Stands in the place of a decision where a row of a file could not be scored; its verdict says why."""
 CHUNK = 500
 _COLUMNS = ", ".join(COLUMNS)
 _REVIEWED = "EXISTS (SELECT 1 FROM {events} r WHERE r.subject = e.id AND r.kind = 'review')"
@@ -72,17 +74,14 @@ class Records:
         Raises:
             Problem: 503 where one may be in PostgreSQL, which is away.
         """
-        found: dict[str, Event] = {}
         ids = [one for one in ids if is_identifier(one.partition(".")[0])]
-        for place in self._places():
-            missing = [one for one in ids if one not in found]
-            if not missing:
-                return found
+        found = self._in_files([one for one in ids if "." in one])
+        missing = [one for one in ids if "." not in one]
+        for place in self._places() if missing else []:
             with place() as run:
                 found |= {event.id: event for event in _select(run, "kind = 'decision' AND id IN", missing)}
-        for one in ids:
-            if one not in found and "." in one and (event := self._in_files(one)) is not None:
-                found[one] = event
+            if not (missing := [one for one in missing if one not in found]):
+                break
         return found
 
     def one(self, name: str) -> Found | None:
@@ -140,21 +139,19 @@ class Records:
                 complete = False
         return found, complete
 
-    def _in_files(self, name: str) -> Event | None:
-        row = None
-        if (self._settings.state / "files").is_dir():
+    def _in_files(self, names: Sequence[str]) -> dict[str, Event]:
+        """Rows of scored files: of those on this disk first, so that they are found while PostgreSQL is away."""
+        rows: dict[str, dict[str, Any]] = {}
+        if names and (self._settings.state / "files").is_dir():
             from creditrisk.service import filerecords
 
-            row = filerecords.find(self._settings.state, name)
-        if row is None and self._settings.database_url:
-            row = self._in_chunks(name)
-        return None if row is None else _of_file(name, row)
+            rows = filerecords.find(self._settings.state, names)
+        if self._settings.database_url and (missing := [name for name in names if name not in rows]):
+            from creditrisk.service.records import filechunks
 
-    def _in_chunks(self, name: str) -> dict[str, Any] | None:
-        from creditrisk.service.records import filechunks
-
-        with _connected(self._settings.database_url) as connection:
-            return filechunks.find(connection, name)
+            with _connected(self._settings.database_url) as connection:
+                rows |= filechunks.find(connection, missing)
+        return {name: _of_file(name, row) for name, row in rows.items()}
 
 
 def _of_file(name: str, row: dict[str, Any]) -> Event:
@@ -168,7 +165,7 @@ def _of_file(name: str, row: dict[str, Any]) -> Event:
     ]
     answer = {key: said.get(key) for key in ("pd", "score", "band", "decision", "verdict")} | {"reasons": reasons}
     request = msgspec.json.encode({"application": given})
-    status, applicant = str(said.get("decision")), row["_applicant_id"]
+    status, applicant = said.get("decision") or REFUSED, row["_applicant_id"]
     fixed = (row["_at"], row["_key_id"], applicant, status, row["_purpose"], row["_version"])
     return Event(name, "decision", None, *fixed, request, msgspec.json.encode(answer))
 

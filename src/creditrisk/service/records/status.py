@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 from pathlib import Path
 
 import msgspec
 
 NAME = "forwarder.json"
+SILENT_SECONDS = 300.0
+"""After so long without a word it counts as failing: one that cannot even start writes nothing."""
 
 
 class Forwarding(msgspec.Struct, frozen=True):
@@ -34,6 +37,10 @@ def write(state: Path, forwarding: Forwarding) -> None:
 def read(state: Path) -> Forwarding | None:
     """What was last written; None where nothing was."""
     try:
-        return msgspec.json.decode((state / NAME).read_bytes(), type=Forwarding)
-    except (OSError, msgspec.DecodeError):
+        found = msgspec.json.decode((state / NAME).read_bytes(), type=Forwarding)
+        silent = dt.datetime.now(dt.UTC) - dt.datetime.fromisoformat(found.written)
+    except (OSError, ValueError, TypeError):
         return None
+    if found.error is None and silent.total_seconds() > SILENT_SECONDS:
+        return msgspec.structs.replace(found, error="the forwarder has not been heard of", since=found.written)
+    return found

@@ -15,7 +15,7 @@ from creditrisk.service.keys import Caller
 from creditrisk.service.problem import FieldError, Problem
 from creditrisk.service.record import Event
 from creditrisk.service.records.explain import explanation
-from creditrisk.service.records.read import Found, Records, Status
+from creditrisk.service.records.read import REFUSED, Found, Records, Status
 from creditrisk.service.routes.common import answer, needs, service_of
 
 router = APIRouter(tags=["decisions"])
@@ -126,7 +126,7 @@ def _line(event: Event, review: Event | None) -> dict[str, Any]:
     return {
         "decision_id": event.id,
         "at": iso(event.at),
-        "decision": event.status,
+        "decision": None if event.status == REFUSED else event.status,
         "verdict": None if review is None else review.status,
         "pd": short.pd,
         "score": short.score,

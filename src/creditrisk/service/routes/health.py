@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from fastapi import APIRouter, Request, Response
 
 from creditrisk.service import describe
@@ -34,6 +35,15 @@ READY: dict[str, Any] = {
 }
 
 
+def _forwarding(found: status.Forwarding | None) -> status.Forwarding | None:
+    """Without the database's own sentence, which names its host and user."""
+    if found is None or found.error is None:
+        return found
+    return msgspec.structs.replace(
+        found, error="records wait on this machine; the forwarder's line in the log says why"
+    )
+
+
 @router.get("/health/live", operation_id="live", response_class=Response, responses=describe.answers(STATUS))
 async def live() -> Response:
     """The process answers."""
@@ -60,5 +70,5 @@ async def ready(request: Request) -> Response:
     if service.hot is not None and (shadow := service.hot.shadow) is not None:
         content["shadow"] = {"model": shadow.live.named, **service.counts.shadow}
     if service.keeper is not None:
-        content["forwarder"] = status.read(service.settings.state)
+        content["forwarder"] = _forwarding(status.read(service.settings.state))
     return answer(content)

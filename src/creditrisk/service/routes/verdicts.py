@@ -16,6 +16,7 @@ from creditrisk.service.hot import idempotency
 from creditrisk.service.keys import Caller
 from creditrisk.service.problem import FieldError, Problem
 from creditrisk.service.record import Event
+from creditrisk.service.records.read import REFUSED
 from creditrisk.service.routes.common import hot_of, json_only, needs, service_of, write_down
 from creditrisk.service.routes.decisions import iso, records_of, unknown
 from creditrisk.service.schema import UNREADABLE, undecodable
@@ -99,6 +100,7 @@ async def outcomes(request: Request, caller: Asking) -> Response:
     now = time.time_ns()
     known = await asyncio.to_thread(records_of(request).many, [one.decision_id for one in said])
     _all_known(said, isinstance(found, list), known)
+    _all_decided(said, isinstance(found, list), known)
     _not_in_the_future(said, isinstance(found, list), now)
     make = hot_of(service_of(request)).identifiers.make
     events, contents = [], []
@@ -139,6 +141,17 @@ def _all_known(said: list[Outcome], listed: bool, known: dict[str, Event]) -> No
     if errors:
         detail = "No decision of this id is recorded; nothing of the request was kept."
         raise Problem(404, "unknown-decision", detail, errors)
+
+
+def _all_decided(said: list[Outcome], listed: bool, known: dict[str, Event]) -> None:
+    errors = [
+        FieldError(_place(number, listed, "decision_id"), one.decision_id, "unknown", "a row that could be scored")
+        for number, one in enumerate(said)
+        if known[one.decision_id].status == REFUSED
+    ]
+    if errors:
+        detail = "A row that could not be scored was not decided and has no outcome; nothing of the request was kept."
+        raise Problem(409, "not-decided", detail, errors)
 
 
 def _place(number: int, listed: bool, name: str) -> str:
