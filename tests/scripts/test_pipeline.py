@@ -45,6 +45,10 @@ def reason(checkout: Checkout) -> None:
     checkout.contract(lambda c: c["characteristics"]["is_travel"].update(reason="Travel was the purpose"))
 
 
+def title(checkout: Checkout) -> None:
+    checkout.contract(lambda c: c["columns"]["income"].update(title="What comes in each month"))
+
+
 def params(section: str, **values: Any) -> Callable[[Checkout], None]:
     return lambda checkout: checkout.params(lambda p: p[section].update(values))
 
@@ -53,6 +57,7 @@ ROWS: dict[str, tuple[Callable[[Checkout], None], tuple[str, ...]]] = {
     "new rows": (new_rows, ALL),
     "new column": (new_column, ALL),
     "new characteristic": (characteristic, ("FE", "split_data", "train_model", "evaluate_model", "register_model")),
+    "another title": (title, ("prep_clean_data", "FE", "train_model", "evaluate_model", "register_model")),
     "another reason text": (reason, ("FE", "train_model", "evaluate_model", "register_model")),
     "split": (params("split", test=0.3), ("split_data", "train_model", "evaluate_model", "register_model")),
     "model": (params("model", monotone=False), ("train_model", "evaluate_model", "register_model")),
