@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import json
 import random
 from pathlib import Path
@@ -15,6 +16,7 @@ from creditrisk.service.record import Group
 from creditrisk.service.records import local
 from creditrisk.service.records.erasure import erase
 from creditrisk.service.records.forward import Forwarder
+from creditrisk.service.records.traces import contains
 from creditrisk.service.settings import ServiceSettings
 from creditrisk.service.uploads import Uploads
 
@@ -80,6 +82,29 @@ def test_where_a_copy_remains_the_log_is_rewritten_and_open_connections_go_on(tm
     writer.close()
     assert local_rows(path, "SELECT seq FROM events ORDER BY seq DESC LIMIT 1") == [(501,)]
     assert local_rows(path, "PRAGMA integrity_check") == [("ok",)]
+
+
+def test_workers_write_on_while_the_log_is_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "decisions.db"
+    fill(path, [([event(n, applicant=WHO if n % 7 == 0 else "other")], None) for n in range(500)])
+    writer, searched = Writer(connect(path), path), []
+
+    def meanwhile(searching: Path, needles: list[str]) -> bool:
+        before = searching.read_bytes()
+        with path.with_name("decisions.db.lock").open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        groups = [Group([event(1_000 + n)], None, lambda _: None) for n in range(2_000)]
+        assert writer.write(groups) == [None] * 2_000
+        assert searching.read_bytes() == before, "what was searched already cannot change"
+        searched.append(contains(searching, needles))
+        return searched[-1]
+
+    monkeypatch.setattr(local, "contains", meanwhile)
+    erase(settings(tmp_path), WHO, "officer")
+    writer.close()
+    assert len(searched) == 1
+    assert holding(tmp_path, WHO) == []
+    assert local_rows(path, "SELECT count(*) FROM events WHERE kind = 'decision'") == [(428 + 2_000,)]
 
 
 def test_a_tombstone_says_when_by_whom_and_how_much_but_not_who(tmp_path: Path) -> None:

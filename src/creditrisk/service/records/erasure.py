@@ -21,6 +21,7 @@ from creditrisk.service.records.asked import Asked, digest_of
 from creditrisk.service.records.database import SCHEMA, driver, node, sentence, text
 from creditrisk.service.records.database import connect as connect_postgres
 from creditrisk.service.records.erasing import Erased
+from creditrisk.service.records.traces import forms, telling
 from creditrisk.service.uploads import worked_on
 
 if TYPE_CHECKING:
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from creditrisk.service.settings import ServiceSettings
 
 NAME = "decisions.db"
-SHORT = 6
-"""A shorter applicant's id stands in many other places, so its bytes say nothing; those of the decisions' ids do."""
 _NOT_SAID = "The applicant was erased, but that it was done could not be written down"
 _LOCK = f"LOCK TABLE {SCHEMA}.events IN SHARE ROW EXCLUSIVE MODE".encode()
 _THEIRS = f"SELECT id FROM {SCHEMA}.events WHERE applicant_id = %s AND at <= %s".encode()
@@ -109,8 +108,9 @@ def _erase_here(
     theirs.update(ids)
     others.update(beside)
     if applicants:
-        named = [one for one in applicants if len(one) >= SHORT]
-        local.scrub(connection, path, [*named, *ids, *beside, *keys])
+        # A short key goes unsearched: its row names a decision or a file too, whose id is looked for.
+        named = [form for one in applicants for form in forms(one)] + [key for key in keys if telling(key)]
+        local.scrub(connection, path, [*named, *ids, *beside])
 
 
 def _erase_remotely(url: str, applicant_id: str, asked: Asked, theirs: set[str], others: set[str]) -> int:
