@@ -116,20 +116,27 @@ def _erase_here(
 def _erase_remotely(url: str, applicant_id: str, asked: Asked, theirs: set[str], others: set[str]) -> int:
     """Returns how many rows of scored files were removed."""
     error_of_driver = driver().Error
+    so_far = "Nothing was erased"
     try:
         from creditrisk.service.records import filechunks
         from creditrisk.service.records.migrate import opened
 
-        with opened(url) as connection, connection.transaction():
-            connection.execute(_LOCK)  # nobody is in the middle of writing; whoever comes later reads ``erasures``
-            ids = [row[0] for row in connection.execute(_THEIRS, (text(applicant_id), asked.at))]
-            beside = [row[0] for row in connection.execute(_ABOUT, (ids,))]
-            remove_remotely(connection, [*ids, *beside])
+        with opened(url) as connection:
+            with connection.transaction():
+                connection.execute(_LOCK)  # nobody is in the middle of writing; whoever comes later reads ``erasures``
+                ids = [row[0] for row in connection.execute(_THEIRS, (text(applicant_id), asked.at))]
+                beside = [row[0] for row in connection.execute(_ABOUT, (ids,))]
+                remove_remotely(connection, [*ids, *beside])
+                connection.execute(_REMEMBER, (asked.id, asked.at, asked.salt, asked.digest))
+            # Reading all files' chunks takes long, and all scoring would wait for the lock; here it is held no more.
+            # No chunk is missed: whoever was writing one when the lock was asked for had committed it before it was
+            # granted, so it is found now; whoever writes one later reads ``erasures`` first and leaves the rows out.
+            # Where this ends early, the caller hears it and repeats it; the rest of the chunks is found then.
+            so_far = "The applicant was not erased from all files"
             rows = filechunks.erase(connection, text(applicant_id) or "", lowest(asked.at // 1_000 + 1))
-            connection.execute(_REMEMBER, (asked.id, asked.at, asked.salt, asked.digest))
     except error_of_driver as error:
         raise ServiceError(
-            f"Nothing was erased: PostgreSQL says: {sentence(error, url)}. Repeat it when the database answers."
+            f"{so_far}: PostgreSQL says: {sentence(error, url)}. Repeat it when the database answers."
         ) from None
     theirs.update(ids)
     others.update(beside)
