@@ -136,6 +136,22 @@ def test_a_file_that_is_still_being_scored_is_waited_for(tmp_path: Path) -> None
     assert holding(tmp_path, WHO) == []
 
 
+def test_what_killed_processes_left_is_erased_however_young_and_who_still_scores_is_waited_for(tmp_path: Path) -> None:
+    name = file_of(tmp_path, [WHO, "other"])
+    folder = filerecords.folder_of(tmp_path, name)
+    (tmp_path / "uploads").mkdir()
+    left = [tmp_path / "uploads" / name, folder / ".00001.parquet.part", folder / "00001.protected.parquet"]
+    for path in left:
+        path.write_text(WHO)
+    orphan = filerecords.LocalChunks(tmp_path, name)  # its worker was killed, and nobody has the upload locked
+    with pytest.raises(ServiceError, match=f"{name} is still being scored"):
+        erase(settings(tmp_path), WHO, "officer")
+    assert [path.exists() for path in left] == [False, True, True]
+    orphan.close()
+    erase(settings(tmp_path), WHO, "officer")
+    assert holding(tmp_path, WHO) == []
+
+
 def test_a_second_erasure_finds_nothing(tmp_path: Path) -> None:
     fill(tmp_path / "decisions.db", [([event(1, applicant=WHO)], None)])
     assert erase(settings(tmp_path), WHO, "officer").decisions == 1

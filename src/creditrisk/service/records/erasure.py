@@ -14,7 +14,8 @@ import msgspec
 
 from creditrisk.errors import ServiceError
 from creditrisk.service.identifiers import Identifiers, lowest
-from creditrisk.service.log import Writer, connect
+from creditrisk.service.leftovers import remove_leftovers
+from creditrisk.service.log import Writer, connect, locked
 from creditrisk.service.record import Event, Group
 from creditrisk.service.records import local
 from creditrisk.service.records.asked import Asked, digest_of
@@ -175,6 +176,10 @@ def erase_from_files(state: Path, concerns: Callable[[str], bool], at: int) -> i
             applicant; the others are done already.
     """
     until = lowest(at // 1_000 + 1)
+    try:
+        remove_leftovers(state)
+    except OSError as error:
+        raise ServiceError(f"{state}: what a killed process left cannot be removed: {error}. Repeat it.") from None
     waited_for = worked_on(state, until)
     erased = _erase_from_chunks(state, concerns, until) if (state / "files").is_dir() else 0
     if waited_for:
@@ -191,7 +196,8 @@ def _erase_from_chunks(state: Path, concerns: Callable[[str], bool], until: str)
     from creditrisk.service.filerecords import applicants, erase_applicant
 
     try:
-        return sum(erase_applicant(state, one, until) for one in applicants(state, until) if concerns(one))
+        with locked(state / "files"):  # two at once would write back what the other took out
+            return sum(erase_applicant(state, one, until) for one in applicants(state, until) if concerns(one))
     except (PolarsError, OSError) as error:
         said = " ".join(str(error).split())[:200]
         raise ServiceError(
