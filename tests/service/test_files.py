@@ -5,9 +5,10 @@ import io
 import json
 import os
 import re
+import select
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from creditrisk.service.filetally import from_line, tally
 from creditrisk.service.leftovers import alone
 from creditrisk.service.log import connect, locked
 from creditrisk.service.problem import Problem
+from creditrisk.service.upload import steadily
 from creditrisk.service.uploads import Uploads
 
 CSV = {"content-type": "text/csv"}
@@ -311,6 +313,54 @@ def test_a_file_whose_beginning_cannot_be_recorded_is_not_scored(tmp_path: Path,
         found = client.post("/v1/score/file", content=as_csv(table(5)), headers=CSV)
         assert (found.status_code, found.json()["type"]) == (503, "urn:creditrisk:problem:not-recorded")
         assert not (running.state / "files").exists()
+
+
+async def pieces(waits: list[float], size: int) -> AsyncIterator[bytes]:
+    for wait in waits:
+        await asyncio.sleep(wait)
+        yield b"x" * size
+
+
+def received(waits: list[float], size: int) -> int:
+    """Bytes of a body that gives out for half a second of waiting and should bring a thousand in one."""
+
+    async def read() -> int:
+        return sum([len(piece) async for piece in steadily(pieces(waits, size), 0.5, 1_000)])
+
+    return asyncio.run(read())
+
+
+def test_an_upload_that_comes_steadily_may_take_its_time() -> None:
+    assert received([0.02] * 100, 1_000) == 100_000
+
+
+@pytest.mark.parametrize(("waits", "size"), [([3_600.0], 1), ([0.01] * 1_000, 1), ([0.0] * 10 + [3_600.0], 1_000_000)])
+def test_an_upload_that_does_not_come_or_drips_or_stalls_after_a_fast_start_is_refused(
+    waits: list[float], size: int
+) -> None:
+    with pytest.raises(Problem, match=r"less than 1,000 bytes a second for 0\.5 seconds") as caught:
+        received(waits, size)
+    assert (caught.value.status, caught.value.kind) == (408, "too-slow")
+
+
+@pytest.mark.parametrize("asgi", [False, True], ids=["protocol", "asgi"])
+def test_a_client_that_drips_gives_its_place_back(tmp_path: Path, small_bundle: Path, asgi: bool) -> None:
+    settings = {"REQUEST_SECONDS": "2", "MIN_UPLOAD_RATE": "100000", "MAX_FILES": "1", "BUNDLE": str(small_bundle)}
+    environment: Any = {f"CREDITRISK_SERVICE_{name}": value for name, value in settings.items()}
+    with serving(tmp_path, asgi=asgi, **environment) as running, running.client() as client:
+        with connected(running.port) as raw:
+            raw.send(
+                b"POST /v1/score/file HTTP/1.1\r\nhost: x\r\ncontent-type: text/csv\r\ncontent-length: 9999\r\n\r\n"
+            )
+            for _ in range(200):
+                if select.select([raw.socket], [], [], 0.1)[0]:
+                    break
+                raw.send(b"x")
+            found = raw.answer()
+            assert (found.status, found.json()["type"]) == (408, "urn:creditrisk:problem:too-slow")
+            assert found.headers["connection"] == "close"
+        assert not list((running.state / "uploads").iterdir())
+        answers(client.post("/v1/score/file", content=as_csv(table(5)), headers=CSV))
 
 
 def test_only_so_many_files_are_scored_at_once(tmp_path: Path) -> None:

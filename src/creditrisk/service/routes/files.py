@@ -28,7 +28,7 @@ from creditrisk.service.routes.common import hot_of, model_of, needs, service_of
 from creditrisk.service.routes.decisions import records_of
 from creditrisk.service.schema import Purpose
 from creditrisk.service.service import Service
-from creditrisk.service.upload import receive_upload
+from creditrisk.service.upload import receive_upload, steadily
 from creditrisk.service.uploads import Upload
 
 router = APIRouter(tags=["scoring"])
@@ -102,7 +102,8 @@ async def _received(
     """Take the upload in; returns what is to be done with it."""
     settings = service.settings
     content_type = request.headers.get("content-type", "")
-    kind = await receive_upload(request.stream(), content_type, upload.path, settings.max_upload_bytes)
+    body = steadily(request.stream(), settings.request_seconds, settings.min_upload_rate)
+    kind = await receive_upload(body, content_type, upload.path, settings.max_upload_bytes)
     return Job(
         file_id,
         str(upload.path),
