@@ -113,6 +113,25 @@ def test_what_is_no_table_gets_a_problem(
     assert not list((running.state / "uploads").iterdir())
 
 
+def test_a_file_that_unfolds_beyond_its_memory_is_refused(tmp_path: Path, small_bundle: Path) -> None:
+    """The rows differ, since equal ones would be kept once, and lie in one group, since groups are read in turn."""
+    rows, content = 20_000, io.BytesIO()
+    filler = (pl.int_range(rows, eager=True).cast(pl.String) + pl.lit("x" * 40_000)).alias("purpose")
+    table(rows).with_columns(filler).write_parquet(content, compression="zstd", row_group_size=rows)
+    assert len(content.getvalue()) < 4_000_000
+    limit: Any = {"CREDITRISK_SERVICE_MAX_FILE_MEMORY_BYTES": str(1 << 28)}
+    with (
+        serving(tmp_path, "--bundle", str(small_bundle), **limit) as running,
+        running.client() as client,
+    ):
+        answers(client.post("/v1/score/file", content=as_csv(table(5)), headers=CSV))
+        found = client.post("/v1/score/file", content=content.getvalue(), headers=CSV)
+        assert (found.status_code, found.json()["type"]) == (413, "urn:creditrisk:problem:too-large")
+        assert found.json()["detail"] == "The file takes more memory to read than a file may."
+        assert not list((running.state / "uploads").iterdir())
+        answers(client.post("/v1/score/file", content=as_csv(table(5)), headers=CSV))
+
+
 def eventually(holds: Callable[[], bool]) -> bool:
     """Whether something comes true within a while."""
     for _ in range(200):
