@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx
 import polars as pl
@@ -22,7 +23,7 @@ from support import small_table
 from creditrisk.service.filerecords import chunks
 from creditrisk.service.log import connect
 
-CALLS = "pwrite64,pwritev,fdatasync,fsync,write,writev,sendto,sendmsg"
+CALLS = "pwrite64,pwritev,fdatasync,fsync,write,writev,sendto,sendmsg,rename"
 LINE = re.compile(r"(\d+) +(?:<\.\.\. (?P<resumed>\w+) resumed>|(?P<call>\w+)\()(?P<rest>.*)")
 IDENTIFIER = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 WAL = "decisions.db-wal"
@@ -46,27 +47,42 @@ def asked(running: Running, clients: int, each: int) -> list[str]:
     return found
 
 
+class Call(NamedTuple):
+    """A system call, with the lines of the trace on which it began and ended."""
+
+    name: str
+    start: int
+    end: int
+    text: str
+
+
+def calls_in(path: Path) -> Iterator[Call]:
+    """The calls in a trace, in the order of their ends."""
+    began: dict[str, tuple[int, str]] = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines()):
+        match = LINE.match(line)
+        if match is None:
+            continue
+        thread, rest = match[1], match["rest"]
+        if match["resumed"]:
+            start, text = began.pop(thread, (number, ""))
+            yield Call(match["resumed"], start, number, text + rest)
+        elif rest.endswith("<unfinished ...>"):
+            began[thread] = (number, rest)
+        else:
+            yield Call(match["call"], number, number, rest)
+
+
 class Trace:
     """Where in a trace of system calls each record was written, synced and answered, by line number."""
 
-    def __init__(self, lines: list[str]) -> None:
+    def __init__(self, calls: Iterator[Call]) -> None:
         self.written: dict[str, int] = {}
         self.answered: dict[str, int] = {}
         self.syncs: list[tuple[int, int]] = []
         """Start and end of each sync of the write-ahead log."""
-        began: dict[str, tuple[int, str]] = {}
-        for number, line in enumerate(lines):
-            match = LINE.match(line)
-            if match is None:
-                continue
-            thread, rest = match[1], match["rest"]
-            if match["resumed"]:
-                start, text = began.pop(thread, (number, ""))
-                self._ended(match["resumed"], start, number, text + rest)
-            elif rest.endswith("<unfinished ...>"):
-                began[thread] = (number, rest)
-            else:
-                self._ended(match["call"], number, number, rest)
+        for call in calls:
+            self._ended(*call)
 
     def _ended(self, call: str, start: int, end: int, text: str) -> None:
         names = IDENTIFIER.findall(text)
@@ -85,22 +101,62 @@ class Trace:
         return any(self.written[name] < start and end < self.answered[name] for start, end in self.syncs)
 
 
+@contextlib.contextmanager
+def traced(folder: Path, trace: Path, bundle: Path) -> Iterator[Running]:
+    """A server whose system calls are written down; it has ended when the block has."""
+    tracer = ["strace", "-f", "-y", "-s", "8192", "-e", f"trace={CALLS}", "-o", str(trace)]
+    with serving(folder / "state", "--bundle", str(bundle), tracer=tracer) as running:
+        yield running
+        (server,) = Path(f"/proc/{running.process.pid}/task/{running.process.pid}/children").read_text().split()
+        os.kill(int(server), 15)
+        running.process.wait(60)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace: apt-get install strace")
 def test_an_fsync_lies_between_each_record_and_its_answer(tmp_path: Path, small_bundle: Path) -> None:
     trace = tmp_path / "trace"
-    tracer = ["strace", "-f", "-y", "-s", "8192", "-e", f"trace={CALLS}", "-o", str(trace)]
-    with serving(tmp_path / "state", "--bundle", str(small_bundle), tracer=tracer) as running:
+    with traced(tmp_path, trace, small_bundle) as running:
         names = asked(running, 1, 20) + asked(running, 8, 10)
-        (server,) = Path(f"/proc/{running.process.pid}/task/{running.process.pid}/children").read_text().split()
-        os.kill(int(server), 15)
-        running.process.wait(60)
-    seen = Trace(trace.read_text(encoding="utf-8", errors="replace").splitlines())
+    seen = Trace(calls_in(trace))
     assert len(set(names)) == 100
     assert set(names) <= set(seen.written)
     assert set(names) <= set(seen.answered)
     assert [name for name in names if not seen.synced(name)] == []
     assert len(seen.syncs) < len(names), "eight clients at once should share syncs"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace: apt-get install strace")
+def test_each_chunk_of_a_file_and_its_name_are_synced_before_the_chunks_answers_are_written(
+    tmp_path: Path, small_bundle: Path
+) -> None:
+    trace = tmp_path / "trace"
+    content = small_table(120_000).drop("outcome").write_csv()
+    with traced(tmp_path, trace, small_bundle) as running, running.client() as client:
+        found = client.post("/v1/score/file", content=content, headers={"content-type": "text/csv"}, timeout=300)
+        assert found.text.count("\n") == 120_001
+        folder = running.state / "files" / found.headers["x-file-id"]
+    calls = [call for call in calls_in(trace) if folder.name in call.text]
+    said = [call for call in calls if call.name == "write" and re.match(r"\d+<(socket|pipe):", call.text)]
+    kept, first = chunks(folder), 1
+    assert len(kept) == 3
+    for path in kept:
+        for name in (path.name, f"{path.stem}.protected.parquet"):
+            synced = ended_by(calls, "fsync", f"/.{name}.part>")
+            moved = ended_by(calls, "rename", f'/{name}"')
+            assert synced.end < moved.start
+        folders = [call for call in calls if call.name == "fsync" and f"/{folder.name}>" in call.text]
+        answer = next(call for call in said if f"{folder.name}.{first}," in call.text)
+        assert any(moved.end < call.start and call.end < answer.start for call in folders), path.name
+        first += pl.read_parquet(path).height
+
+
+def ended_by(calls: list[Call], name: str, holding: str) -> Call:
+    """The only call of a name whose text holds another; it went well."""
+    (found,) = [call for call in calls if call.name == name and holding in call.text]
+    assert found.text.endswith("= 0")
+    return found
 
 
 @contextlib.contextmanager

@@ -1,11 +1,16 @@
+import asyncio
 import contextlib
+import fcntl
 import io
 import json
 import os
 import re
+import select
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import polars as pl
@@ -15,10 +20,13 @@ from service.running import Running, serving
 from support import small_table
 
 from creditrisk.model.scorer import Scorer
-from creditrisk.service.filerecords import LocalChunks, chunks, erase_applicant, find, folder_of
+from creditrisk.paths import Project
+from creditrisk.service.filerecords import BeingScoredError, LocalChunks, chunks, erase_applicant, find, folder_of
 from creditrisk.service.filetally import from_line, tally
+from creditrisk.service.leftovers import alone
 from creditrisk.service.log import connect, locked
 from creditrisk.service.problem import Problem
+from creditrisk.service.upload import steadily
 from creditrisk.service.uploads import Uploads
 
 CSV = {"content-type": "text/csv"}
@@ -102,6 +110,25 @@ def test_what_is_no_table_gets_a_problem(
     assert (found.status_code, found.headers["content-type"]) == (status, "application/problem+json"), found.text
     assert "uploads" not in json.loads(found.content)["detail"]
     assert not list((running.state / "uploads").iterdir())
+
+
+def test_a_file_that_unfolds_beyond_its_memory_is_refused(tmp_path: Path, small_bundle: Path) -> None:
+    """The rows differ, since equal ones would be kept once, and lie in one group, since groups are read in turn."""
+    rows, content = 20_000, io.BytesIO()
+    filler = (pl.int_range(rows, eager=True).cast(pl.String) + pl.lit("x" * 40_000)).alias("purpose")
+    table(rows).with_columns(filler).write_parquet(content, compression="zstd", row_group_size=rows)
+    assert len(content.getvalue()) < 4_000_000
+    limit: Any = {"CREDITRISK_SERVICE_MAX_FILE_MEMORY_BYTES": str(1 << 28)}
+    with (
+        serving(tmp_path, "--bundle", str(small_bundle), **limit) as running,
+        running.client() as client,
+    ):
+        answers(client.post("/v1/score/file", content=as_csv(table(5)), headers=CSV))
+        found = client.post("/v1/score/file", content=content.getvalue(), headers=CSV)
+        assert (found.status_code, found.json()["type"]) == (413, "urn:creditrisk:problem:too-large")
+        assert found.json()["detail"] == "The file takes more memory to read than a file may."
+        assert not list((running.state / "uploads").iterdir())
+        answers(client.post("/v1/score/file", content=as_csv(table(5)), headers=CSV))
 
 
 def eventually(holds: Callable[[], bool]) -> bool:
@@ -307,6 +334,54 @@ def test_a_file_whose_beginning_cannot_be_recorded_is_not_scored(tmp_path: Path,
         assert not (running.state / "files").exists()
 
 
+async def pieces(waits: list[float], size: int) -> AsyncIterator[bytes]:
+    for wait in waits:
+        await asyncio.sleep(wait)
+        yield b"x" * size
+
+
+def received(waits: list[float], size: int) -> int:
+    """Bytes of a body that gives out for half a second of waiting and should bring a thousand in one."""
+
+    async def read() -> int:
+        return sum([len(piece) async for piece in steadily(pieces(waits, size), 0.5, 1_000)])
+
+    return asyncio.run(read())
+
+
+def test_an_upload_that_comes_steadily_may_take_its_time() -> None:
+    assert received([0.02] * 100, 1_000) == 100_000
+
+
+@pytest.mark.parametrize(("waits", "size"), [([3_600.0], 1), ([0.01] * 1_000, 1), ([0.0] * 10 + [3_600.0], 1_000_000)])
+def test_an_upload_that_does_not_come_or_drips_or_stalls_after_a_fast_start_is_refused(
+    waits: list[float], size: int
+) -> None:
+    with pytest.raises(Problem, match=r"less than 1,000 bytes a second for 0\.5 seconds") as caught:
+        received(waits, size)
+    assert (caught.value.status, caught.value.kind) == (408, "too-slow")
+
+
+@pytest.mark.parametrize("asgi", [False, True], ids=["protocol", "asgi"])
+def test_a_client_that_drips_gives_its_place_back(tmp_path: Path, small_bundle: Path, asgi: bool) -> None:
+    settings = {"REQUEST_SECONDS": "2", "MIN_UPLOAD_RATE": "100000", "MAX_FILES": "1", "BUNDLE": str(small_bundle)}
+    environment: Any = {f"CREDITRISK_SERVICE_{name}": value for name, value in settings.items()}
+    with serving(tmp_path, asgi=asgi, **environment) as running, running.client() as client:
+        with connected(running.port) as raw:
+            raw.send(
+                b"POST /v1/score/file HTTP/1.1\r\nhost: x\r\ncontent-type: text/csv\r\ncontent-length: 9999\r\n\r\n"
+            )
+            for _ in range(200):
+                if select.select([raw.socket], [], [], 0.1)[0]:
+                    break
+                raw.send(b"x")
+            found = raw.answer()
+            assert (found.status, found.json()["type"]) == (408, "urn:creditrisk:problem:too-slow")
+            assert found.headers["connection"] == "close"
+        assert not list((running.state / "uploads").iterdir())
+        answers(client.post("/v1/score/file", content=as_csv(table(5)), headers=CSV))
+
+
 def test_only_so_many_files_are_scored_at_once(tmp_path: Path) -> None:
     uploads = Uploads(tmp_path, 1)
     first = uploads.take("a")
@@ -320,21 +395,92 @@ def test_only_so_many_files_are_scored_at_once(tmp_path: Path) -> None:
     second.remove()
 
 
-def test_what_a_killed_process_left_is_removed_and_what_is_worked_on_is_not(tmp_path: Path) -> None:
-    uploads = Uploads(tmp_path, 2)
-    worked_on = uploads.take("worked-on")
-    chunk = tmp_path / "files" / "x" / "00000.parquet"
-    chunk.parent.mkdir(parents=True)
-    left = [tmp_path / "uploads" / "left", chunk.with_name(".00001.parquet.part")]
-    for path in (*left, chunk):
+def left_by_a_killed_process(state: Path) -> list[Path]:
+    """One of each kind; the file's first chunk is whole."""
+    folder = folder_of(state, FILE)
+    folder.mkdir(parents=True)
+    (state / "uploads").mkdir(exist_ok=True)
+    for name in ("00000.parquet", "00000.protected.parquet"):
+        (folder / name).write_text("on record")
+    names = [".00001.parquet.part", ".00001.protected.parquet.part", "00001.protected.parquet"]
+    left = [state / "uploads" / FILE, *(folder / name for name in names)]
+    for path in left:
         path.write_text("somebody's income")
+    return left
+
+
+FILE = "018bcfe5-68aa-7abc-89ab-0123456789ab"
+
+
+def test_what_a_killed_process_left_is_removed_at_once(tmp_path: Path) -> None:
+    left = left_by_a_killed_process(tmp_path)
     Uploads(tmp_path, 2).sweep()
-    assert all(path.exists() for path in left), "they may have been made this moment"
-    for path in (*left, chunk, worked_on.path):
+    assert [path for path in left if path.exists()] == []
+    assert len(list(folder_of(tmp_path, FILE).iterdir())) == 2
+
+
+def test_what_is_worked_on_is_left_alone_until_its_process_ends(tmp_path: Path) -> None:
+    worked_on = Uploads(tmp_path, 2).take("worked-on")
+    upload, *drafts = left_by_a_killed_process(tmp_path)
+    uploads = Uploads(tmp_path, 2)
+    scored = folder_of(tmp_path, FILE)
+    with alone(scored) as held:
+        assert held
+        uploads.sweep()
+        assert not upload.exists()
+        assert all(path.exists() for path in drafts)
+        assert worked_on.path.exists()
+    for path in (*drafts, scored, worked_on.path):
         os.utime(path, (1, 1))
-    Uploads(tmp_path, 2).sweep()
-    assert not any(path.exists() for path in left)
-    assert chunk.exists()
+    uploads.sweep()
+    assert not any(path.exists() for path in drafts), "the folder was not written to since, and is looked at again"
     assert worked_on.path.exists()
     worked_on.remove()
     assert not worked_on.path.exists()
+
+
+def test_an_upload_that_is_swept_before_it_is_locked_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock, swept = fcntl.flock, list[int]()
+
+    def sweeping(file: Any, how: int) -> None:
+        if how == fcntl.LOCK_EX and not swept:
+            swept.append(1)
+            Uploads(tmp_path, 1).sweep()
+        lock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", sweeping)
+    upload = Uploads(tmp_path, 1).take("a")
+    assert upload.path.exists()
+    upload.remove()
+
+
+def test_who_looks_whether_something_is_left_keeps_no_file_from_being_scored(tmp_path: Path) -> None:
+    folder_of(tmp_path, FILE).mkdir(parents=True)
+    with alone(folder_of(tmp_path, FILE)):
+        looking = threading.Thread(target=lambda: LocalChunks(tmp_path, FILE).close())
+        looking.start()
+    looking.join()
+    with being_scored(folder_of(tmp_path, FILE)), pytest.raises(BeingScoredError):
+        LocalChunks(tmp_path, FILE)
+
+
+def test_a_server_sweeps_while_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from creditrisk.service import service as module
+    from creditrisk.service.settings import ServiceSettings
+
+    monkeypatch.setattr(module, "SWEEP_SECONDS", 0.01)
+
+    async def work() -> None:
+        service = module.Service(ServiceSettings(state=tmp_path, bundle=tmp_path), Project(tmp_path))
+        await service.start()
+        left = left_by_a_killed_process(tmp_path)
+        for _ in range(500):
+            if not any(path.exists() for path in left):
+                break
+            await asyncio.sleep(0.01)
+        await service.stop()
+        assert [path for path in left if path.exists()] == []
+
+    asyncio.run(work())

@@ -35,12 +35,15 @@ class ScoringCleaner:
         self._rules = [rule for rule in found if rule.raw in schema]
         self._cleaners = [column_cleaner(rule, schema[rule.raw]) for rule in self._rules]
 
-    def clean(self, raw: pl.DataFrame, application_date: dt.date | None = None) -> pl.DataFrame:
+    def clean(
+        self, raw: pl.DataFrame, application_date: dt.date | None = None, today: dt.date | None = None
+    ) -> pl.DataFrame:
         """Clean a table.
 
         Args:
             raw: applications under raw names.
             application_date: the day of application of all rows; else the time column's, else it is today.
+            today: the clock's where absent; what is cleaned in pieces names one, since midnight may lie between them.
 
         Returns:
             Clean features in the contract's order, ``application_date``, and two texts: ``_fault`` is null where the
@@ -56,7 +59,7 @@ class ScoringCleaner:
             present.append(rule)
         table = pl.DataFrame({name: column for name, column in values.items() if name != APPLICATION_DATE})
         if self._time:
-            day = pl.lit(application_date or dt.date.today(), dtype=pl.Date)
+            day = pl.lit(application_date or today or dt.date.today(), dtype=pl.Date)
             if self._time in values:
                 day = pl.lit(values[self._time]).fill_null(day)
             table = table.with_columns(day.alias(APPLICATION_DATE))
@@ -64,6 +67,17 @@ class ScoringCleaner:
             sentences(present, raw, codes, faults=True).alias("_fault"),
             sentences(present, raw, codes, faults=False).alias("_warnings"),
         )
+
+
+def application_dates(raw: pl.DataFrame, contract: Contract, today: dt.date) -> pl.Series | None:
+    """The day of application that counts for each row of a table; None where the contract knows no time."""
+    if contract.time is None:
+        return None
+    for rule in rules(contract, training=False):
+        if rule.name == contract.time and rule.raw in raw.columns:
+            days, _ = column_cleaner(rule, raw.schema[rule.raw])(raw[rule.raw])
+            return days.cast(pl.Date).fill_null(today).alias(APPLICATION_DATE)
+    return pl.repeat(today, raw.height, dtype=pl.Date, eager=True).alias(APPLICATION_DATE)
 
 
 def clean_scoring(raw: pl.DataFrame, contract: Contract, application_date: dt.date | None = None) -> pl.DataFrame:

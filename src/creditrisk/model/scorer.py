@@ -114,10 +114,16 @@ class Scorer:
         return self._tables.frame(raw, application_date)
 
     def score_batches(
-        self, raw: pl.LazyFrame, application_date: dt.date | None = None
+        self, raw: pl.LazyFrame, application_date: dt.date | None = None, today: dt.date | None = None
     ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-        """Score a lazy table piece by piece in bounded memory, on all cores; yields (raw rows, answers) in order."""
-        return self._tables.batches(raw, application_date)
+        """Score a lazy table piece by piece in bounded memory, on all cores; yields (raw rows, answers) in order.
+
+        Args:
+            raw: applications under raw names.
+            application_date: the day of application of all rows.
+            today: the day of those that have none else; the clock's, once for all pieces, where absent.
+        """
+        return self._tables.batches(raw, application_date, today)
 
     @cached_property
     def _tables(self) -> TableScorer:

@@ -40,22 +40,24 @@ class TableScorer:
         rows = min(BATCH_ROWS, max(FEWEST_ROWS, -(-raw.height // cores())))
         if raw.height <= rows:
             return self._piece(raw, application_date)
-        work = partial(self._piece, application_date=application_date)
+        work = partial(self._piece, application_date=application_date, today=dt.date.today())
         return pl.concat(in_order(work, raw.iter_slices(rows), cores()))
 
     def batches(
-        self, raw: pl.LazyFrame, application_date: dt.date | None = None
+        self, raw: pl.LazyFrame, application_date: dt.date | None = None, today: dt.date | None = None
     ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
         """Score a lazy table in bounded memory, see ``Scorer.score_batches``."""
-        work = partial(self._with_raw, application_date=application_date)
+        work = partial(self._with_raw, application_date=application_date, today=today or dt.date.today())
         return in_order(work, raw.collect_batches(chunk_size=BATCH_ROWS, maintain_order=True), cores())
 
-    def _with_raw(self, raw: pl.DataFrame, application_date: dt.date | None) -> tuple[pl.DataFrame, pl.DataFrame]:
-        return raw, self._piece(raw, application_date)
+    def _with_raw(
+        self, raw: pl.DataFrame, application_date: dt.date | None, today: dt.date
+    ) -> tuple[pl.DataFrame, pl.DataFrame]:
+        return raw, self._piece(raw, application_date, today)
 
-    def _piece(self, raw: pl.DataFrame, application_date: dt.date | None) -> pl.DataFrame:
+    def _piece(self, raw: pl.DataFrame, application_date: dt.date | None, today: dt.date | None = None) -> pl.DataFrame:
         scorer, policy = self._scorer, self._scorer.policy
-        clean = self._cleaner(raw.schema).clean(raw, application_date)
+        clean = self._cleaner(raw.schema).clean(raw, application_date, today)
         good = clean["_fault"].is_null()
         table = inputs_frame(add_characteristics(clean.lazy(), scorer.contract), scorer.contract).collect()
         margin, contributions = scorer.model.explain(table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Literal
 
 import msgspec
@@ -25,6 +26,8 @@ class Job(msgspec.Struct):
     key_id: str | None
     purpose: str
     at: int
+    day: dt.date
+    """What counts as today for rows that name no date of application: the day on which the file first came."""
     max_memory_bytes: int
     audit: Literal["sqlite", "postgres", "off"] = "sqlite"
     again: bool = False

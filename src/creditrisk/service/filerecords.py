@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -18,11 +19,13 @@ import polars as pl
 
 from creditrisk.errors import ServiceError
 from creditrisk.service.identifiers import is_identifier
+from creditrisk.service.leftovers import alone
 
 APPLICANT, DECISION = "_applicant_id", "_decision_id"
 _NAME = re.compile(r"(.+)\.([1-9][0-9]{0,11})")
 _CHUNK = re.compile(r"([0-9]{5,})\.parquet")
 _ROWS = "creditrisk.rows"
+LOOKED_AT_SECONDS = 0.5
 
 
 def folder_of(state: Path, file_id: str) -> Path:
@@ -45,12 +48,7 @@ class LocalChunks:
         self._folder = folder_of(state, file_id)
         self._folder.mkdir(parents=True, exist_ok=True)
         sync_folder(self._folder.parent)
-        self._lock = os.open(self._folder, os.O_RDONLY)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(self._lock)
-            raise BeingScoredError(f"the file {file_id} is being scored by another process") from None
+        self._lock = _locked(self._folder)
         written = chunks(self._folder)
         self._number = len(written)
         self.rows = sum(_rows_of(path) for path in written)
@@ -65,6 +63,20 @@ class LocalChunks:
     def close(self) -> None:
         """Let others write."""
         os.close(self._lock)
+
+
+def _locked(folder: Path) -> int:
+    """The folder with its lock; who looks whether something was left there holds it for a moment."""
+    handle, last = os.open(folder, os.O_RDONLY), time.monotonic() + LOOKED_AT_SECONDS
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return handle
+        except BlockingIOError:
+            if time.monotonic() > last:
+                os.close(handle)
+                raise BeingScoredError(f"the file {folder.name} is being scored by another process") from None
+            time.sleep(0.01)
 
 
 def write_chunk(folder: Path, number: int, records: pl.DataFrame, protected: pl.DataFrame | None) -> None:
@@ -173,8 +185,12 @@ def applicants(state: Path, until: str | None = None) -> list[str]:
 
 def erase_applicant(state: Path, applicant_id: str, until: str | None = None) -> int:
     """Take an applicant's rows out of every chunk (of the files up to ``until``); returns how many there were."""
+    return sum(_erase_from(folder, applicant_id) for folder in folders(state, until))
+
+
+def _erase_from(folder: Path, applicant_id: str) -> int:
     erased = 0
-    for folder in folders(state, until):
+    with alone(folder):  # its drafts are not left over; where a file is being scored, that process keeps them
         for path in chunks(folder):
             table = pl.read_parquet(path)
             gone = table.filter(pl.col(APPLICANT) == applicant_id)

@@ -20,6 +20,7 @@ import msgspec
 import numpy as np
 import polars as pl
 
+from creditrisk.data.clean_scoring import application_dates
 from creditrisk.data.header import BROKEN, BROKEN_TEXT
 from creditrisk.data.source import scan
 from creditrisk.errors import BundleError, CreditRiskError, ServiceError
@@ -90,7 +91,8 @@ def work(job: Job, out: BinaryIO) -> None:
     protected, limits = _protected(scorer), scorer.reference["pd"]["edges"]
     for piece, answers in _scored(job, scorer, kept.rows if kept is not None else 0):
         if kept is not None:
-            kept.write(*record(job, piece, answers, protected))
+            days = application_dates(piece, scorer.contract, job.day)
+            kept.write(*record(job, piece, answers, protected, days))
         _tell(tally(answers, limits))
         _answer(answers, number, out)
         number += 1
@@ -136,7 +138,7 @@ def _scored(job: Job, scorer: Scorer, done: int) -> Iterator[tuple[pl.DataFrame,
     raw = scan(Path(job.upload), layout, broken="mark")
     identifiers = [scorer.contract.raw_names[name] for name in scorer.contract.id_columns]
     start = done + 1
-    for piece, answers in scorer.score_batches(raw.slice(done) if done else raw):
+    for piece, answers in scorer.score_batches(raw.slice(done) if done else raw, today=job.day):
         rows = pl.Series("row", np.arange(start, start + piece.height))
         start += piece.height
         kept = piece.select(name for name in identifiers if name in piece.columns)
@@ -150,9 +152,9 @@ def _protected(scorer: Scorer) -> list[str]:
 
 
 def record(
-    job: Job, piece: pl.DataFrame, answers: pl.DataFrame, protected: list[str]
+    job: Job, piece: pl.DataFrame, answers: pl.DataFrame, protected: list[str], days: pl.Series | None
 ) -> tuple[pl.DataFrame, pl.DataFrame | None]:
-    """What is kept of a piece: fields and answers; and apart, the protected attributes."""
+    """What is kept of a piece: fields, answers and the days of application; and apart, the protected attributes."""
     given = [name for name in piece.columns if name not in (BROKEN, BROKEN_TEXT)]
     apart = [name for name in protected if name in given]
     applicant = pl.col("applicant_id").cast(pl.String) if "applicant_id" in given else pl.lit(None, pl.String)
@@ -161,7 +163,9 @@ def record(
     constant = {"_key_id": job.key_id, "_purpose": job.purpose, "_version": f"{job.version}@{job.digest}"}
     records = said.rename({"decision_id": DECISION}).hstack(fields)
     records = records.with_columns(
-        *(pl.lit(value, pl.String).alias(name) for name, value in constant.items()), pl.lit(job.at).alias("_at")
+        *(pl.lit(value, pl.String).alias(name) for name, value in constant.items()),
+        pl.lit(job.at).alias("_at"),
+        pl.lit(days if days is None else days.dt.to_string(), pl.String).alias("_day"),
     )
     if not apart:
         return records, None

@@ -31,8 +31,9 @@ from creditrisk.service.uploads import Uploads
 from creditrisk.service.workers import Seat
 
 COUNT_SECONDS = 1.0
-UNWRITTEN = "The last record could not be written, so it got no answer. Is the disk full, or the database away?"
 """How often a worker writes what it has counted; a killed one loses no more than this much of it."""
+SWEEP_SECONDS = 60.0
+UNWRITTEN = "The last record could not be written, so it got no answer. Is the disk full, or the database away?"
 
 
 def _made(model: Live) -> float | None:
@@ -102,7 +103,7 @@ class Service:
         self._rates = self.gate.rates = Rates(self.settings.state / "rates", self.seat.number)
         self._snapshots = Snapshots(self.metrics_folder, self.seat.number, self.counts)
         self.hot = Hot(self._log(loop), self.gate, self.counts, journal=self.journal)
-        self._counting = loop.create_task(self._count())
+        self._counting, self._sweeping = loop.create_task(self._count()), loop.create_task(self._sweep())
         if self.settings.audit != "off" and (self.settings.database_url or self.settings.retention_days):
             self.keeper = Keeper(self.settings)
             self.keeper.start()
@@ -123,6 +124,7 @@ class Service:
             self.hot.shadow.close()
         await self.hot.log.close()
         self._counting.cancel()
+        self._sweeping.cancel()
         await self.write_counts()
         self.gate.rates = None
         self._rates.close()
@@ -161,6 +163,11 @@ class Service:
         while True:
             await asyncio.sleep(COUNT_SECONDS)
             await self.write_counts()
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            await asyncio.get_running_loop().run_in_executor(None, self.uploads.sweep)
 
     def _log(self, loop: asyncio.AbstractEventLoop) -> Log:
         if self.settings.audit == "off":

@@ -40,6 +40,8 @@ class ServiceSettings(Frozen):
     max_list: Annotated[int, Field(ge=1)] = 1_000
     max_list_bytes: Annotated[int, Field(ge=1_024)] = 4_194_304
     max_upload_bytes: Annotated[int, Field(ge=1_024)] = 4_294_967_296
+    min_upload_rate: Annotated[int, Field(ge=1)] = 1_000
+    """Bytes in a second; an upload that falls behind by ``request_seconds`` is refused and gives its place back."""
     max_file_memory_bytes: Annotated[int, Field(ge=268_435_456)] = 2_147_483_648
     """Memory that the work on one uploaded file may take; a compressed bomb ends there."""
     max_files: Annotated[int, Field(ge=1)] = 4

@@ -47,6 +47,33 @@ async def receive_upload(stream: AsyncIterator[bytes], content_type: str, path: 
     return _kind(path)
 
 
+async def steadily(stream: AsyncIterator[bytes], seconds: float, rate: int) -> AsyncIterator[bytes]:
+    """Pass a body on while it comes at no less than a rate.
+
+    The client has so many seconds to be waited for; waiting uses them up and each piece gives some back, never more
+    than there were, so that what came fast at first buys no long silence. The disk's time is not the client's.
+
+    Args:
+        rate: bytes in a second.
+
+    Raises:
+        Problem: 408.
+    """
+    clock, credit = asyncio.get_running_loop().time, seconds
+    while True:
+        began = clock()
+        try:
+            async with asyncio.timeout(credit):
+                piece = await anext(stream)
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            detail = f"The file came at less than {rate:,} bytes a second for {seconds:g} seconds; send it again."
+            raise Problem(408, "too-slow", detail, headers={"Connection": "close"}) from None
+        credit = min(seconds, credit - (clock() - began) + len(piece) / rate)
+        yield piece
+
+
 class _Plain:
     """The body is the file."""
 

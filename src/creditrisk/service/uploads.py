@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
+import os
 import time
 from pathlib import Path
 from typing import BinaryIO
 
+from creditrisk.service.leftovers import locked_in, remove_leftovers
 from creditrisk.service.problem import Problem
 
-OLD_SECONDS = 60.0
-"""A file younger than this may be about to be locked."""
-DRAFT_SECONDS = 3_600.0
-"""No chunk of a scored file takes so long to write."""
+_MARGIN_NS = 5_000_000_000
+"""By how much a file system's time may lag behind the clock."""
 
 
 class Uploads:
@@ -26,6 +25,8 @@ class Uploads:
 
     def __init__(self, state: Path, most: int) -> None:
         self._state, self._most, self._open = state, most, 0
+        self._swept, self._busy = 0, set[str]()
+        """When the files' folders were last looked through, in nanoseconds since 1970, and which to look at again."""
 
     def take(self, name: str) -> Upload:
         """A place for one more upload.
@@ -38,21 +39,22 @@ class Uploads:
             raise Problem(503, "busy", detail, headers={"Retry-After": "10"})
         folder = self._state / "uploads"
         folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / name).open("xb")
-        fcntl.flock(file, fcntl.LOCK_EX)
+        file = _created(folder / name)
         self._open += 1
         return Upload(self, folder / name, file)
 
     def sweep(self) -> None:
-        """Remove what killed processes left: applications of people that no record names."""
-        now = time.time()
-        with contextlib.suppress(OSError):
-            for path in (self._state / "uploads").glob("*"):
-                if _old(path, now, OLD_SECONDS) and not _locked(path):
-                    path.unlink(missing_ok=True)
-            for path in (self._state / "files").glob("*/.*.part"):
-                if _old(path, now, DRAFT_SECONDS):
-                    path.unlink(missing_ok=True)
+        """Remove what killed processes left; of the files, where something was written since the last time."""
+        since, busy = self._swept, self._busy
+        self._swept = time.time_ns() - _MARGIN_NS
+
+        def concerns(folder: Path) -> bool:
+            return folder.name in busy or folder.stat().st_mtime_ns >= since
+
+        try:
+            self._busy = remove_leftovers(self._state, concerns)
+        except OSError:
+            self._swept = since  # all of it once more, the next time
 
     def left(self) -> None:
         """One upload fewer."""
@@ -75,20 +77,18 @@ class Upload:
 
 
 def worked_on(state: Path, until: str) -> list[str]:
-    """Files that are being scored now and were begun before a time (an identifier that is named higher)."""
-    with contextlib.suppress(OSError):
-        return sorted(p.name for p in (state / "uploads").glob("*") if p.name < until and p.is_file() and _locked(p))
-    return []
+    """Files that are being scored now and were begun before a time (an identifier that is named higher).
+
+    The process that scores a file may outlive, for a moment, the worker that has the upload locked.
+    """
+    return sorted({*locked_in(state / "uploads", until), *locked_in(state / "files", until)})
 
 
-def _old(path: Path, now: float, seconds: float) -> bool:
-    return now - path.stat().st_mtime > seconds
-
-
-def _locked(path: Path) -> bool:
-    with path.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
+def _created(path: Path) -> BinaryIO:
+    """A new file, locked. A sweep may come between the two, take it for left and remove it; then once more."""
+    while True:
+        file = path.open("xb")
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if os.fstat(file.fileno()).st_nlink:
+            return file
+        file.close()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import json
 import random
 from pathlib import Path
@@ -15,6 +16,7 @@ from creditrisk.service.record import Group
 from creditrisk.service.records import local
 from creditrisk.service.records.erasure import erase
 from creditrisk.service.records.forward import Forwarder
+from creditrisk.service.records.traces import contains
 from creditrisk.service.settings import ServiceSettings
 from creditrisk.service.uploads import Uploads
 
@@ -82,6 +84,29 @@ def test_where_a_copy_remains_the_log_is_rewritten_and_open_connections_go_on(tm
     assert local_rows(path, "PRAGMA integrity_check") == [("ok",)]
 
 
+def test_workers_write_on_while_the_log_is_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "decisions.db"
+    fill(path, [([event(n, applicant=WHO if n % 7 == 0 else "other")], None) for n in range(500)])
+    writer, searched = Writer(connect(path), path), []
+
+    def meanwhile(searching: Path, needles: list[str]) -> bool:
+        before = searching.read_bytes()
+        with path.with_name("decisions.db.lock").open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        groups = [Group([event(1_000 + n)], None, lambda _: None) for n in range(2_000)]
+        assert writer.write(groups) == [None] * 2_000
+        assert searching.read_bytes() == before, "what was searched already cannot change"
+        searched.append(contains(searching, needles))
+        return searched[-1]
+
+    monkeypatch.setattr(local, "contains", meanwhile)
+    erase(settings(tmp_path), WHO, "officer")
+    writer.close()
+    assert len(searched) == 1
+    assert holding(tmp_path, WHO) == []
+    assert local_rows(path, "SELECT count(*) FROM events WHERE kind = 'decision'") == [(428 + 2_000,)]
+
+
 def test_a_tombstone_says_when_by_whom_and_how_much_but_not_who(tmp_path: Path) -> None:
     fill(tmp_path / "decisions.db", [([event(1, applicant=WHO)], None), ([event(2, applicant="other")], None)])
     done = erase(settings(tmp_path), WHO, "officer", "key1")
@@ -108,6 +133,22 @@ def test_a_file_that_is_still_being_scored_is_waited_for(tmp_path: Path) -> None
     )
     upload.remove()
     assert erase(settings(tmp_path), WHO, "officer").file_rows == 1
+    assert holding(tmp_path, WHO) == []
+
+
+def test_what_killed_processes_left_is_erased_however_young_and_who_still_scores_is_waited_for(tmp_path: Path) -> None:
+    name = file_of(tmp_path, [WHO, "other"])
+    folder = filerecords.folder_of(tmp_path, name)
+    (tmp_path / "uploads").mkdir()
+    left = [tmp_path / "uploads" / name, folder / ".00001.parquet.part", folder / "00001.protected.parquet"]
+    for path in left:
+        path.write_text(WHO)
+    orphan = filerecords.LocalChunks(tmp_path, name)  # its worker was killed, and nobody has the upload locked
+    with pytest.raises(ServiceError, match=f"{name} is still being scored"):
+        erase(settings(tmp_path), WHO, "officer")
+    assert [path.exists() for path in left] == [False, True, True]
+    orphan.close()
+    erase(settings(tmp_path), WHO, "officer")
     assert holding(tmp_path, WHO) == []
 
 

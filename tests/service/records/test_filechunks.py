@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import psycopg
@@ -17,6 +19,7 @@ from creditrisk.errors import ServiceError
 from creditrisk.service.filerecords import BeingScoredError
 from creditrisk.service.identifiers import Identifiers
 from creditrisk.service.records import filechunks
+from creditrisk.service.records.asked import WRITING
 from creditrisk.service.records.erasure import erase
 from creditrisk.service.records.filechunks import RemoteChunks
 from creditrisk.service.settings import ServiceSettings
@@ -61,6 +64,67 @@ def test_whoever_is_erased_while_a_file_is_scored_is_in_none_of_its_chunks(tmp_p
         assert [pl.read_parquet(records)["_applicant_id"].to_list() for records, _ in kept] == [["other"], ["third"]]
         assert [pl.read_parquet(apart).height for _, apart in kept] == [1, 1]
         assert all(WHO.encode() not in part for row in kept for part in row)
+
+
+def test_applications_and_chunks_are_written_while_an_applicant_is_taken_out_of_the_files(
+    tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = ServiceSettings.model_validate({"state": tmp_path, "database_url": database, "audit": "postgres"})
+    taking_out, reached = filechunks._erase_from_chunk, list[int]()
+
+    with begun(database) as (name, chunks):
+        chunks.write(*rows(name, 1, WHO, "other"))
+
+        def meanwhile(*arguments: Any) -> int:
+            reached.append(1)
+            with psycopg.connect(database) as scoring:
+                scoring.execute("SET lock_timeout = '2s'")
+                scoring.execute(WRITING)
+            chunks.write(*rows(name, 3, WHO, "third"))
+            return taking_out(*arguments)
+
+        monkeypatch.setattr(filechunks, "_erase_from_chunk", meanwhile)
+        time.sleep(0.005)  # an identifier's time is a millisecond's
+        assert erase(settings, WHO, "officer").file_rows == 1
+        assert reached == [1]
+        assert left(database) == [["other"], ["third"]]
+
+
+def test_two_erasures_at_once_leave_neither_applicant(
+    tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = ServiceSettings.model_validate({"state": tmp_path, "database_url": database, "audit": "postgres"})
+    without, threads = filechunks._without, list[threading.Thread]()
+
+    def slowly(*arguments: Any) -> Any:
+        if not threads:  # the first has read the chunk and not yet written it
+            threads.append(threading.Thread(target=erase, args=(settings, "second", "officer")))
+            threads[0].start()
+            wait_until_blocked(database)
+        return without(*arguments)
+
+    with begun(database) as (name, chunks):
+        chunks.write(*rows(name, 1, "first", "second", "third"))
+    monkeypatch.setattr(filechunks, "_without", slowly)
+    time.sleep(0.005)
+    assert erase(settings, "first", "officer").file_rows == 1
+    threads[0].join()
+    assert left(database) == [["third"]]
+
+
+def left(url: str) -> list[list[str]]:
+    """Applicants in each chunk, where no byte of those who were erased remains."""
+    kept = remote_rows(url, "SELECT records, protected FROM creditrisk.file_chunks ORDER BY number")
+    assert all(WHO.encode() not in part for row in kept for part in row)
+    return [pl.read_parquet(records)["_applicant_id"].to_list() for records, _ in kept]
+
+
+def wait_until_blocked(url: str) -> None:
+    """Wait until some connection waits for another's lock, for a while."""
+    for _ in range(100):
+        if remote_rows(url, "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"):
+            return
+        time.sleep(0.05)
 
 
 def test_a_chunk_survives_a_connection_that_is_lost_and_none_is_written_twice(

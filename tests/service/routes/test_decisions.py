@@ -188,6 +188,7 @@ def test_a_scored_files_row_is_found_by_its_decision_id(client: httpx.Client) ->
     name = pl.read_csv(answers.content)["decision_id"][3]
     found = client.get(f"/v1/decisions/{name}").json()
     assert (found["decision_id"], found["applicant_id"]) == (name, "of a file")
+    assert found["answer"]["application_date"] is None, "this lender's applications have no day"
     outcome = {"decision_id": name, "outcome": "bad", "observed_on": "2026-01-31"}
     assert client.post("/v1/outcomes", json=outcome).status_code == 201
     assert len(client.get(f"/v1/decisions/{name}").json()["outcomes"]) == 1

@@ -14,13 +14,15 @@ import msgspec
 
 from creditrisk.errors import ServiceError
 from creditrisk.service.identifiers import Identifiers, lowest
-from creditrisk.service.log import Writer, connect
+from creditrisk.service.leftovers import remove_leftovers
+from creditrisk.service.log import Writer, connect, locked
 from creditrisk.service.record import Event, Group
 from creditrisk.service.records import local
 from creditrisk.service.records.asked import Asked, digest_of
 from creditrisk.service.records.database import SCHEMA, driver, node, sentence, text
 from creditrisk.service.records.database import connect as connect_postgres
 from creditrisk.service.records.erasing import Erased
+from creditrisk.service.records.traces import forms, telling
 from creditrisk.service.uploads import worked_on
 
 if TYPE_CHECKING:
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
     from creditrisk.service.settings import ServiceSettings
 
 NAME = "decisions.db"
-SHORT = 6
-"""A shorter applicant's id stands in many other places, so its bytes say nothing; those of the decisions' ids do."""
 _NOT_SAID = "The applicant was erased, but that it was done could not be written down"
 _LOCK = f"LOCK TABLE {SCHEMA}.events IN SHARE ROW EXCLUSIVE MODE".encode()
 _THEIRS = f"SELECT id FROM {SCHEMA}.events WHERE applicant_id = %s AND at <= %s".encode()
@@ -109,27 +109,35 @@ def _erase_here(
     theirs.update(ids)
     others.update(beside)
     if applicants:
-        named = [one for one in applicants if len(one) >= SHORT]
-        local.scrub(connection, path, [*named, *ids, *beside, *keys])
+        # A short key goes unsearched: its row names a decision or a file too, whose id is looked for.
+        named = [form for one in applicants for form in forms(one)] + [key for key in keys if telling(key)]
+        local.scrub(connection, path, [*named, *ids, *beside])
 
 
 def _erase_remotely(url: str, applicant_id: str, asked: Asked, theirs: set[str], others: set[str]) -> int:
     """Returns how many rows of scored files were removed."""
     error_of_driver = driver().Error
+    so_far = "Nothing was erased"
     try:
         from creditrisk.service.records import filechunks
         from creditrisk.service.records.migrate import opened
 
-        with opened(url) as connection, connection.transaction():
-            connection.execute(_LOCK)  # nobody is in the middle of writing; whoever comes later reads ``erasures``
-            ids = [row[0] for row in connection.execute(_THEIRS, (text(applicant_id), asked.at))]
-            beside = [row[0] for row in connection.execute(_ABOUT, (ids,))]
-            remove_remotely(connection, [*ids, *beside])
+        with opened(url) as connection:
+            with connection.transaction():
+                connection.execute(_LOCK)  # nobody is in the middle of writing; whoever comes later reads ``erasures``
+                ids = [row[0] for row in connection.execute(_THEIRS, (text(applicant_id), asked.at))]
+                beside = [row[0] for row in connection.execute(_ABOUT, (ids,))]
+                remove_remotely(connection, [*ids, *beside])
+                connection.execute(_REMEMBER, (asked.id, asked.at, asked.salt, asked.digest))
+            # Reading all files' chunks takes long, and all scoring would wait for the lock; here it is held no more.
+            # No chunk is missed: whoever was writing one when the lock was asked for had committed it before it was
+            # granted, so it is found now; whoever writes one later reads ``erasures`` first and leaves the rows out.
+            # Where this ends early, the caller hears it and repeats it; the rest of the chunks is found then.
+            so_far = "The applicant was not erased from all files"
             rows = filechunks.erase(connection, text(applicant_id) or "", lowest(asked.at // 1_000 + 1))
-            connection.execute(_REMEMBER, (asked.id, asked.at, asked.salt, asked.digest))
     except error_of_driver as error:
         raise ServiceError(
-            f"Nothing was erased: PostgreSQL says: {sentence(error, url)}. Repeat it when the database answers."
+            f"{so_far}: PostgreSQL says: {sentence(error, url)}. Repeat it when the database answers."
         ) from None
     theirs.update(ids)
     others.update(beside)
@@ -168,6 +176,10 @@ def erase_from_files(state: Path, concerns: Callable[[str], bool], at: int) -> i
             applicant; the others are done already.
     """
     until = lowest(at // 1_000 + 1)
+    try:
+        remove_leftovers(state)
+    except OSError as error:
+        raise ServiceError(f"{state}: what a killed process left cannot be removed: {error}. Repeat it.") from None
     waited_for = worked_on(state, until)
     erased = _erase_from_chunks(state, concerns, until) if (state / "files").is_dir() else 0
     if waited_for:
@@ -184,7 +196,8 @@ def _erase_from_chunks(state: Path, concerns: Callable[[str], bool], until: str)
     from creditrisk.service.filerecords import applicants, erase_applicant
 
     try:
-        return sum(erase_applicant(state, one, until) for one in applicants(state, until) if concerns(one))
+        with locked(state / "files"):  # two at once would write back what the other took out
+            return sum(erase_applicant(state, one, until) for one in applicants(state, until) if concerns(one))
     except (PolarsError, OSError) as error:
         said = " ".join(str(error).split())[:200]
         raise ServiceError(

@@ -29,6 +29,7 @@ _SPANS = f"SELECT number, first_row, last_row FROM {_TABLE} WHERE file_id = %s O
 _UNTIL = f"SELECT file_id, number FROM {_TABLE} WHERE file_id < %s ORDER BY file_id, number".encode()
 _NUMBERS = f"SELECT file_id, number FROM {_TABLE} WHERE file_id = %s ORDER BY number".encode()
 _READ = f"SELECT records, protected FROM {_TABLE} WHERE file_id = %s AND number = %s".encode()
+_CHANGE = _READ + b" FOR UPDATE"
 _REWRITE = f"UPDATE {_TABLE} SET records = %s, protected = %s WHERE file_id = %s AND number = %s".encode()
 
 
@@ -140,21 +141,27 @@ def find(connection: Connection[tuple[Any, ...]], decision_ids: Iterable[str]) -
 def erase(connection: Connection[tuple[Any, ...]], applicant_id: str, until: str) -> int:
     """Take an applicant's rows out of every chunk of the files named lower than ``until``; returns how many they were.
 
-    Within the transaction that erases the events, so that nobody writes meanwhile.
+    Each chunk in a transaction of its own, once the erasure stands in ``erasures``: chunks written later leave the
+    applicant out themselves.
     """
-    erased = 0
-    for place in connection.execute(_UNTIL, (until,)).fetchall():
-        chunk = connection.execute(_READ, place).fetchone()
-        assert chunk is not None  # the tables are locked
+    places = connection.execute(_UNTIL, (until,)).fetchall()
+    return sum(_erase_from_chunk(connection, place, applicant_id) for place in places)
+
+
+def _erase_from_chunk(connection: Connection[tuple[Any, ...]], place: tuple[Any, ...], applicant_id: str) -> int:
+    with connection.transaction():
+        # The row is locked: another erasure would write back what it had read before this one.
+        chunk = connection.execute(_CHANGE, place).fetchone()
+        if chunk is None:  # too old to be kept
+            return 0
         records = _table(chunk[0])
         known = records[APPLICANT].drop_nulls().unique().to_list()
         gone = [applicant for applicant in known if text(applicant) == applicant_id]
         if not gone:
-            continue
+            return 0
         records, protected, count = _without(records, None if chunk[1] is None else _table(chunk[1]), gone)
-        erased += count
         connection.execute(_REWRITE, (_bytes(records), _bytes(protected), *place))
-    return erased
+    return count
 
 
 def _without(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import mmap
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, NamedTuple
 from creditrisk.errors import ServiceError
 from creditrisk.service.log import connect, locked
 from creditrisk.service.record import COLUMNS, Event, Idempotency
+from creditrisk.service.records.traces import contains
 
 CHUNK = 500
 _EVENT = ", ".join(f"e.{name}" for name in COLUMNS)
@@ -116,19 +116,23 @@ def scrub(connection: sqlite3.Connection, path: Path, needles: Iterable[str]) ->
     Raises:
         ServiceError: somebody reads the log all the time, so that its write-ahead log cannot be emptied.
     """
-    with locked(path):
-        _empty_wal(connection, path)
-        if contains(path, needles):
-            connection.execute("VACUUM")
+    # One at a time: another could not empty the write-ahead log while this one reads, and would wait with all workers.
+    with locked(path.with_name(f"{path.name}.scrub")):
+        with locked(path):
             _empty_wal(connection, path)
-
-
-def contains(path: Path, needles: Iterable[str]) -> bool:
-    """Whether a file holds one of some texts anywhere."""
-    if not path.exists() or not path.stat().st_size:
-        return False
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        return any(content.find(needle.encode()) >= 0 for needle in needles if needle)
+            connection.execute("BEGIN")
+            connection.execute("SELECT count(*) FROM forwarded").fetchall()
+        # The workers write on meanwhile. They cannot bring back what was erased: SQLite leaves the file as it is while
+        # somebody reads from it with the write-ahead log empty. So what is searched is the whole log as it was after
+        # the removal, and later pages are made of nothing but its bytes and new rows.
+        try:
+            found = contains(path, needles)
+        finally:
+            connection.execute("ROLLBACK")
+        if found:
+            with locked(path):
+                connection.execute("VACUUM")
+                _empty_wal(connection, path)
 
 
 def _empty_wal(connection: sqlite3.Connection, path: Path) -> None:

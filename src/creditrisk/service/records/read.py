@@ -164,6 +164,7 @@ def _of_file(name: str, row: dict[str, Any]) -> Event:
         if (text := said.get(f"reason_{number}"))
     ]
     answer = {key: said.get(key) for key in ("pd", "score", "band", "decision", "verdict")} | {"reasons": reasons}
+    answer["application_date"] = row.get("_day")
     request = msgspec.json.encode({"application": given})
     status, applicant = said.get("decision") or REFUSED, row["_applicant_id"]
     fixed = (row["_at"], row["_key_id"], applicant, status, row["_purpose"], row["_version"])

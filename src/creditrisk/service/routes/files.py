@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import hashlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -28,7 +29,7 @@ from creditrisk.service.routes.common import hot_of, model_of, needs, service_of
 from creditrisk.service.routes.decisions import records_of
 from creditrisk.service.schema import Purpose
 from creditrisk.service.service import Service
-from creditrisk.service.upload import receive_upload
+from creditrisk.service.upload import receive_upload, steadily
 from creditrisk.service.uploads import Upload
 
 router = APIRouter(tags=["scoring"])
@@ -102,7 +103,8 @@ async def _received(
     """Take the upload in; returns what is to be done with it."""
     settings = service.settings
     content_type = request.headers.get("content-type", "")
-    kind = await receive_upload(request.stream(), content_type, upload.path, settings.max_upload_bytes)
+    body = steadily(request.stream(), settings.request_seconds, settings.min_upload_rate)
+    kind = await receive_upload(body, content_type, upload.path, settings.max_upload_bytes)
     return Job(
         file_id,
         str(upload.path),
@@ -114,6 +116,7 @@ async def _received(
         caller.id if caller else None,
         purpose,
         now // 1_000,
+        dt.date.fromtimestamp(now / 1e9),
         settings.max_file_memory_bytes,
         settings.audit,
     )
@@ -124,7 +127,7 @@ async def _scored(
 ) -> Response:
     """Begin to score, and answer when the first rows are on record."""
     size = upload.path.stat().st_size
-    begun = msgspec.json.encode({"kind": job.kind, "bytes": size})
+    begun = msgspec.json.encode({"kind": job.kind, "bytes": size, "day": job.day})
     repeat = await _repeat(request, job, upload)
     earlier = await _write_down(service, _event(job, model, job.file_id, None, "begun", begun, b"{}"), repeat)
     if earlier is not None:
@@ -158,7 +161,9 @@ async def _earlier(request: Request, job: Job, model: Live, file_id: str) -> Job
         Problem: 409: another model answers by now, and a file's answers come from one.
     """
     known = await asyncio.to_thread(records_of(request).file, file_id)
-    again = msgspec.structs.replace(job, file_id=file_id, again=True)
+    begun = [msgspec.json.decode(event.request) for event in known if event.status == "begun"]
+    day = dt.date.fromisoformat(begun[0]["day"]) if begun and "day" in begun[0] else job.day
+    again = msgspec.structs.replace(job, file_id=file_id, day=day, again=True)
     if any(event.status == "ended" for event in known):
         return msgspec.structs.replace(again, upload=None)
     if all(event.version == model.label for event in known):

@@ -1,0 +1,115 @@
+"""The work on a file, in this process."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from service.running import serving
+from support import SMALL_CONTRACT, make_bundle, small_table
+
+from creditrisk.model.bundle import verify
+from creditrisk.model.scorer import Scorer
+from creditrisk.service.filejob import Job
+from creditrisk.service.filerecords import chunks, folder_of
+from creditrisk.service.filework import work
+from creditrisk.service.identifiers import Identifiers
+from creditrisk.service.records import local
+
+DAY = dt.date(2021, 3, 5)
+"""When the file came: long ago, so that today would give other answers."""
+
+
+def dated(rows: int) -> pl.DataFrame:
+    start = dt.date(2015, 1, 1)
+    days = [(start + dt.timedelta(days=row * 3)).isoformat() for row in range(rows)]
+    born = [(start - dt.timedelta(days=9_000 + row * 37 % 4_000)).isoformat() for row in range(rows)]
+    return small_table(rows).with_columns(applied=pl.Series(days), born=pl.Series(born))
+
+
+@pytest.fixture(scope="module")
+def dated_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A scorecard that looks at the years between birth and application."""
+    contract: dict[str, Any] = SMALL_CONTRACT | {"time": "applied"}
+    contract["columns"] = SMALL_CONTRACT["columns"] | {
+        "applied": {"type": "date", "role": "time"},
+        "born": {"type": "date"},
+    }
+    contract["characteristics"] = SMALL_CONTRACT["characteristics"] | {
+        "years": {"sql": "MONTHS_BETWEEN(born, application_date) / 12", "reason": "The applicant is young"}
+    }
+    return make_bundle(tmp_path_factory.mktemp("dated") / "bundle", "scorecard", contract=contract, table=dated)
+
+
+def job_of(state: Path, bundle: Path, frame: pl.DataFrame) -> Job:
+    """A file that came on that day."""
+    frame.write_csv(state / "upload.csv")
+    return Job(
+        Identifiers().make(1_700_000_000_000_000_000),
+        str(state / "upload.csv"),
+        "csv",
+        str(bundle),
+        verify(bundle).digest,
+        "1",
+        str(state),
+        None,
+        "decision",
+        1,
+        DAY,
+        1 << 32,
+    )
+
+
+def kept_of(job: Job) -> pl.DataFrame:
+    return pl.concat(pl.read_parquet(path) for path in chunks(folder_of(Path(job.state), job.file_id)))
+
+
+@pytest.mark.parametrize("given", ["all", "some", "none"])
+def test_rows_without_a_date_count_from_the_day_on_which_their_file_came_and_it_is_on_record(
+    tmp_path: Path, dated_bundle: Path, given: str
+) -> None:
+    frame = dated(60).drop("outcome")
+    own = pl.when(pl.int_range(pl.len()) % 2 == 0).then(pl.col("applied"))
+    frame = {"all": frame, "some": frame.with_columns(own), "none": frame.drop("applied")}[given]
+    job = job_of(tmp_path, dated_bundle, frame)
+    work(job, io.BytesIO())
+    expected = [DAY.isoformat()] * 60 if given == "none" else frame["applied"].fill_null(DAY.isoformat()).to_list()
+    kept = kept_of(job)
+    assert kept["_day"].to_list() == expected
+    replayed = Scorer.load(dated_bundle).score_frame(frame.with_columns(applied=pl.Series(kept["_day"])))
+    assert kept["answer:pd"].to_list() == replayed["pd"].to_list()
+    if given == "none":
+        today = Scorer.load(dated_bundle).score_frame(frame)
+        assert today["pd"].to_list() != replayed["pd"].to_list(), "the day must matter"
+
+
+def test_a_file_that_is_scored_on_another_day_keeps_its_own(tmp_path: Path, dated_bundle: Path) -> None:
+    content = dated(60).drop("outcome", "applied").write_csv()
+    headers = {"content-type": "text/csv", "idempotency-key": "a"}
+    with serving(tmp_path, "--bundle", str(dated_bundle)) as running, running.client() as client:
+        first = client.post("/v1/score/file", content=content, headers=headers)
+        path = tmp_path / "decisions.db"
+        with local.opened(path) as connection, local.transaction(connection, path):
+            ((begun,),) = connection.execute("SELECT request FROM events WHERE status = 'begun'").fetchall()
+            assert dt.date.fromisoformat(json.loads(begun)["day"]) > DAY
+            earlier = json.dumps(json.loads(begun) | {"day": DAY.isoformat()}).encode()
+            connection.execute("UPDATE events SET request = ? WHERE status = 'begun'", (earlier,))
+            connection.execute("DELETE FROM events WHERE status = 'ended'")
+        folder = folder_of(tmp_path, first.headers["x-file-id"])
+        (kept,) = chunks(folder)
+        kept.unlink()
+        again = client.post("/v1/score/file", content=content, headers=headers)
+        assert again.headers["x-file-id"] == folder.name
+        assert again.content != first.content
+        assert pl.read_parquet(kept)["_day"].to_list() == [DAY.isoformat()] * 60
+
+
+def test_a_model_that_knows_no_time_has_no_day_on_record(tmp_path: Path, small_bundle: Path) -> None:
+    job = job_of(tmp_path, small_bundle, small_table(20).drop("outcome"))
+    work(job, io.BytesIO())
+    assert kept_of(job)["_day"].to_list() == [None] * 20
