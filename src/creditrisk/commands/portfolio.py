@@ -10,6 +10,7 @@ from creditrisk.commands.context import Context, set_params
 from creditrisk.contract import Contract
 from creditrisk.data.source import sha256_of
 from creditrisk.errors import ContractError
+from creditrisk.paths import whole
 from creditrisk.pipeline.get_data import watched_file
 
 
@@ -46,7 +47,8 @@ def command_new(context: Context, arguments: Namespace) -> None:
     if path.exists() and not arguments.overwrite:
         raise ContractError(f"{path} exists; choose another name with --name, or replace it with --overwrite.")
     Contract.from_text(inferred.text, str(path)).check_expressions()
-    path.write_text(inferred.text, encoding="utf-8")
+    with whole(path) as draft:
+        draft.write_text(inferred.text, encoding="utf-8")
     context.show(
         {"portfolio": inferred.name, "contract": str(path), "notes": list(inferred.notes)},
         [
@@ -88,5 +90,6 @@ def pin(path: Path, contract: Contract, root: Path) -> str:
         )
     if Contract.from_text(text, str(path)).source.sha256 != digest:
         raise ContractError(f"{path}: found no place to write the digest; add  sha256: {digest}  under source.")
-    path.write_text(text, encoding="utf-8")
+    with whole(path) as draft:
+        draft.write_text(text, encoding="utf-8")
     return digest
