@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from argparse import Namespace
 from pathlib import Path
 
 from creditrisk.commands.context import Context, set_params
 from creditrisk.contract import Contract
+from creditrisk.data.local import first_bytes
 from creditrisk.data.source import sha256_of
 from creditrisk.errors import ContractError
 from creditrisk.paths import whole
@@ -16,12 +18,26 @@ from creditrisk.pipeline.get_data import watched_file
 
 def use(context: Context, portfolio: str) -> bool:
     """Make a portfolio the current one in params.yaml; say whether that changed anything."""
+    return set_params(context.project.params, portfolio=portfolio, table=_table_of(context, portfolio))
+
+
+def check_usable(context: Context, portfolio: str) -> None:
+    """See that a portfolio can become the current one and has a table to begin with; nothing is changed.
+
+    Raises:
+        ContractError: its contract is absent, not what it must be, or of another name.
+        SourceError: its local table is absent or cannot be read.
+    """
+    first_bytes(Path(os.path.normpath(context.project.pipeline / _table_of(context, portfolio))))
+
+
+def _table_of(context: Context, portfolio: str) -> str:
     contract = context.contract(portfolio)
     if contract.name != portfolio:
         raise ContractError(
             f"{context.contract_path(portfolio)}: its name is {contract.name!r}; make it {portfolio!r}."
         )
-    return set_params(context.project.params, portfolio=portfolio, table=watched_file(contract, context.project))
+    return watched_file(contract, context.project)
 
 
 def command_use(context: Context, arguments: Namespace) -> None:
