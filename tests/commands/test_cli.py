@@ -103,6 +103,8 @@ def test_a_full_disk_leaves_the_contract_that_is_replaced(
     path = Project(tmp_path).contract("small")
     path.parent.mkdir(parents=True)
     path.write_text(CONTRACT)
+    Project(tmp_path).pipeline.mkdir()
+    Project(tmp_path).params.write_text("portfolio: small\n")
     small_table(40).write_parquet(tmp_path / "small.parquet")
     words = ["new-portfolio", str(tmp_path / "small.parquet"), "--target", "outcome", "--bad", "default", "--overwrite"]
     with little_space(100):

@@ -58,6 +58,7 @@ def command_new(context: Context, arguments: Namespace) -> None:
         id_=arguments.id,
         name=arguments.name,
         root=context.project.root,
+        split=context.params().split,
     )
     path = context.project.contract(inferred.name)
     if path.exists() and not arguments.overwrite:
