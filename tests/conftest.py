@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from lender import Lender, make_lender
 from postgres import Postgres
-from support import Checkout, copy_project, make_bundle
+from support import CLASHING, SMALL_CONTRACT, Checkout, clashing_table, copy_project, make_bundle
 
 from creditrisk.paths import Project
 
@@ -50,6 +50,16 @@ def small_bundle_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str],
 def small_bundle(small_bundle_of: Callable[[str], Path]) -> Path:
     """A scorecard of the small lender."""
     return small_bundle_of("scorecard")
+
+
+@pytest.fixture(scope="session")
+def clashing_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A scorecard of ``clashing_table``'s rows, whose id columns have the names of answers."""
+    columns = SMALL_CONTRACT["columns"]
+    named = dict.fromkeys(CLASHING, columns["loan"]) | {n: c for n, c in columns.items() if n != "loan"}
+    contract = SMALL_CONTRACT | {"id": CLASHING, "columns": named}
+    folder = tmp_path_factory.mktemp("clashing") / "bundle"
+    return make_bundle(folder, "scorecard", contract=contract, table=clashing_table)
 
 
 @pytest.fixture(scope="session")

@@ -86,6 +86,17 @@ def small_table(rows: int = 1_500, seed: int = 3, start: int = 0) -> pl.DataFram
     )
 
 
+CLASHING = ["row", "verdict", "decision_id"]
+"""Id columns that have the names of answers."""
+
+
+def clashing_table(rows: int) -> pl.DataFrame:
+    """The small lender's loans, their id in three columns of such names."""
+    table = small_table(rows)
+    parts = {"row": table["loan"], "verdict": table["loan"].str.head(4), "decision_id": table["loan"].str.tail(3)}
+    return table.drop("loan").with_columns(**parts)
+
+
 @dataclass
 class Checkout:
     """A copy of the project with the small lender's portfolio."""

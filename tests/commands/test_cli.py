@@ -7,6 +7,7 @@ from argparse import Namespace
 from pathlib import Path
 
 import pytest
+from support import little_space, small_table
 
 from creditrisk.cli import build_parser, main
 from creditrisk.commands.context import Context, set_params
@@ -83,6 +84,36 @@ def test_pinning_writes_the_digest_and_nothing_else(tmp_path: Path) -> None:
     again = pin(path, Contract.from_yaml(path), tmp_path)
     assert again != digest
     assert path.read_text() == CONTRACT.replace("  url:", f"  sha256: {again}\n  url:")
+
+
+def test_a_full_disk_leaves_the_contract_that_is_pinned(tmp_path: Path) -> None:
+    path = tmp_path / "small.yaml"
+    path.write_text(CONTRACT)
+    (tmp_path / "small.csv").write_text("amount,y\n1,0\n")
+    with little_space(100), pytest.raises(OSError, match="File too large"):
+        pin(path, Contract.from_yaml(path), tmp_path)
+    assert path.read_text() == CONTRACT
+    assert {found.name for found in tmp_path.iterdir()} == {"small.yaml", "small.csv"}
+
+
+def test_a_full_disk_leaves_the_contract_that_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CREDITRISK_ROOT", str(tmp_path))
+    path = Project(tmp_path).contract("small")
+    path.parent.mkdir(parents=True)
+    path.write_text(CONTRACT)
+    Project(tmp_path).pipeline.mkdir()
+    Project(tmp_path).params.write_text("portfolio: small\n")
+    small_table(40).write_parquet(tmp_path / "small.parquet")
+    words = ["new-portfolio", str(tmp_path / "small.parquet"), "--target", "outcome", "--bad", "default", "--overwrite"]
+    with little_space(100):
+        assert main(words) == 1
+    assert "File too large; nothing was changed" in capsys.readouterr().err
+    assert path.read_text() == CONTRACT
+    assert [found.name for found in path.parent.iterdir()] == ["small.yaml"]
+    assert main(words) == 0
+    assert Contract.load(path).id == "loan"
 
 
 def test_a_remote_table_cannot_be_pinned(tmp_path: Path) -> None:

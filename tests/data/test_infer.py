@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from creditrisk.contract import Contract, is_pattern
+from creditrisk.contract import ID, Contract, is_pattern
 from creditrisk.data.characteristics import add_characteristics, inputs_frame
 from creditrisk.data.clean import clean_training
 from creditrisk.data.infer import Inferred, infer
@@ -21,7 +21,9 @@ from creditrisk.data.naming import clean_names, is_age, known_later, protected_b
 from creditrisk.data.report import CleaningReport
 from creditrisk.data.sniff import sniff
 from creditrisk.data.source import scan
+from creditrisk.data.split import split
 from creditrisk.errors import ContractError, DataError, SourceError
+from creditrisk.params import Split
 
 Write = Callable[[pl.DataFrame], Path]
 
@@ -34,6 +36,36 @@ def write(tmp_path: Path) -> Write:
         return path
 
     return as_csv
+
+
+def test_new_rows_move_no_old_one_between_train_and_test(write: Write) -> None:
+    applied = np.datetime64("2021-01-04") + np.arange(600).astype("timedelta64[D]")
+    old = loans(600).with_columns(applied=pl.Series(applied).dt.to_string("%d.%m.%Y"))
+    new = loans(300, seed=1).with_columns(
+        loan_id=pl.format("N{}", pl.int_range(300)),
+        applied=pl.Series(np.datetime64("2022-09-01") + np.arange(300).astype("timedelta64[D]")).dt.to_string(
+            "%d.%m.%Y"
+        ),
+    )
+    contract = Contract.from_text(infer(write(old), "outcome", time="applied").text, "loans.yaml")
+
+    def sides(table: pl.DataFrame, contract: Contract) -> dict[str, str]:
+        parts, _, _ = split(clean_training(table.lazy(), contract).table.collect(), contract, Split())
+        return {key: name for name, part in parts.items() for key in part[ID]}
+
+    before, after = sides(old, contract), sides(pl.concat([old, new]), contract)
+    assert len(after) == 900
+    assert {key: after[key] for key in before} == before
+    unfixed = contract.model_copy(update={"test_from": None})
+    assert sides(old, unfixed) == before, "the month written is the one that the split takes"
+    moved = sides(pl.concat([old, new]), unfixed)
+    assert {key: moved[key] for key in before} != before
+
+
+def test_dates_of_one_month_leave_the_beginning_of_the_test_part_open(write: Write) -> None:
+    days = pl.format("2021-01-{}", pl.int_range(400).mod(28).add(1).cast(pl.String).str.zfill(2))
+    path = write(loans().with_columns(applied=days))
+    assert Contract.from_text(infer(path, "outcome", time="applied").text, "loans.yaml").test_from is None
 
 
 def used(inferred: Inferred, path: Path) -> tuple[Contract, CleaningReport, pl.DataFrame]:

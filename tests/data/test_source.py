@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import zipfile
 from pathlib import Path
@@ -203,6 +204,20 @@ def test_a_full_disk_leaves_the_former_table(source: dict[str, Any], tmp_path: P
     (tmp_path / "out" / "raw.parquet").write_bytes(b"former")
     with little_space(20_000), pytest.raises(SourceError, match=r"cannot be written.*Is the disk full"):
         make(tmp_path, **source)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["raw.parquet"]
+    assert (tmp_path / "out" / "raw.parquet").read_bytes() == b"former"
+
+
+def test_a_disk_that_is_full_of_broken_lines_leaves_the_former_table(tmp_path: Path) -> None:
+    broken = "".join(f"{n},{hashlib.sha256(str(n).encode()).hexdigest()},too many\n" for n in range(900))
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n" + broken)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "raw.parquet").write_bytes(b"former")
+    with (
+        little_space(20_000),
+        pytest.raises(SourceError, match=r"broken\.parquet: cannot be written.*Is the disk full"),
+    ):
+        make(tmp_path, url="t.csv")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["raw.parquet"]
     assert (tmp_path / "out" / "raw.parquet").read_bytes() == b"former"
 

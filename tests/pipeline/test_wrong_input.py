@@ -10,10 +10,10 @@ from typing import Any
 import polars as pl
 import pytest
 import yaml
-from support import SMALL_CONTRACT, small_table
+from support import SMALL_CONTRACT, little_space, small_table
 
 from creditrisk.errors import CreditRiskError
-from creditrisk.params import Params
+from creditrisk.params import Params, Split
 from creditrisk.paths import Project
 from creditrisk.pipeline.fe import fe
 from creditrisk.pipeline.get_data import get_data
@@ -172,3 +172,16 @@ def test_a_full_disk_leaves_the_former_table(small: Small, monkeypatch: pytest.M
     with pytest.raises((CreditRiskError, OSError), match="No space left"):
         fe(stage)
     assert small.files() == before
+
+
+def test_a_disk_that_fills_while_the_parts_are_written_leaves_the_former_ones(small: Small) -> None:
+    stage = small.run()
+    report = stage.artifacts / "split.json"
+    before, reported = small.files(), report.read_bytes()
+    again = Stage(stage.project, stage.params.model_copy(update={"split": Split(test=0.1)}))
+    size = len(before[str(stage.tables / "split" / "train.parquet")])
+    for space in range(100, size, size // 40):
+        with little_space(space), pytest.raises(OSError, match=r"train\.parquet"):
+            split_data(again)
+    assert small.files() == before
+    assert report.read_bytes() == reported

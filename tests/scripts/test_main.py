@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import gzip
 import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
-from support import Checkout, small_table
+import yaml
+from support import SMALL_CONTRACT, Checkout, copy_project, small_table
 
 
 def result(checkout: Checkout, *arguments: str, **environment: str) -> dict[str, Any]:
@@ -115,12 +119,46 @@ def test_an_unreachable_tracking_server_is_noticed_before_the_first_stage(checko
 
 
 @pytest.mark.slow
-def test_a_better_model_displaces_and_a_rollback_brings_the_former_back(checkout: Checkout) -> None:
+def test_a_better_model_displaces_and_a_rollback_brings_the_former_back(tmp_path: Path) -> None:
+    checkout = copy_project(tmp_path)
+    small_table(3_000).write_csv(checkout.root / "small.csv")
+    checkout.contract(lambda c: c["columns"]["amount"].update(input=False))
+    checkout.contract(lambda c: c["columns"]["months"].update(input=False))
+    checkout.contract(lambda c: c["characteristics"].pop("instalment_burden"))
+    assert result(checkout, "run")["promotion"]["champion"] == "1"
+
+    checkout.contract_path.write_text(yaml.safe_dump(SMALL_CONTRACT, sort_keys=False))
+    better = result(checkout, "run")["promotion"]
+    assert (better["promoted"], better["champion"], better["former"]) == (True, "2", "1")
+    assert result(checkout, "history", "--verify") == {"rows": 2, "whole": True}
+
     checkout.contract(lambda c: c["characteristics"].clear())
     worse = result(checkout, "run")["promotion"]
     assert not worse["promoted"]
-    assert worse["champion"] == "1"
+    assert worse["champion"] == "2"
     assert "rollback" not in json.dumps(result(checkout, "history"))
+    tested = result(checkout, "test-model")
+    assert tested["loading"]["passed"]
+    assert not tested["performance"]["passed"]
+
+    assert result(checkout, "rollback")["champion"] == "1"
+    assert result(checkout, "status")["registry"]["champion"]["version"] == "1"
+    ledger = result(checkout, "history")["rows"]
+    assert [(row["action"], row["version"]) for row in ledger] == [
+        ("promote", "1"),
+        ("promote", "2"),
+        ("rollback", "1"),
+    ]
+    assert result(checkout, "history", "--verify") == {"rows": 3, "whole": True}
+
+
+@pytest.mark.slow
+def test_a_ledger_that_was_tampered_with_does_not_verify(checkout: Checkout) -> None:
+    assert result(checkout, "history", "--verify") == {"rows": 1, "whole": True}
+    with closing(sqlite3.connect(checkout.root / "3.experiments" / "ledger.db")) as ledger, ledger:
+        ledger.execute("DROP TRIGGER ledger_no_update")
+        ledger.execute("UPDATE ledger SET who = 'somebody else'")
+    assert "ledger" in refused(checkout, "history", "--verify")
 
 
 @pytest.mark.slow

@@ -61,6 +61,7 @@ ROWS: dict[str, tuple[Callable[[Checkout], None], tuple[str, ...]]] = {
     "another reason text": (reason, ("FE", "train_model", "evaluate_model", "register_model")),
     "split": (params("split", test=0.3), ("split_data", "train_model", "evaluate_model", "register_model")),
     "model": (params("model", monotone=False), ("train_model", "evaluate_model", "register_model")),
+    "calibration": (params("calibration", method="platt"), ("train_model", "evaluate_model", "register_model")),
     "policy": (params("policy", pdo=40), ("train_model", "evaluate_model", "register_model")),
     "evaluation": (params("evaluation", bootstrap=60), ("evaluate_model", "register_model")),
     "gates": (params("gates", min_auc=0.55), ()),

@@ -11,13 +11,13 @@ from typing import Any
 import polars as pl
 import pytest
 from service.running import serving
-from support import SMALL_CONTRACT, make_bundle, small_table
+from support import SMALL_CONTRACT, clashing_table, make_bundle, small_table
 
 from creditrisk.model.bundle import verify
 from creditrisk.model.scorer import Scorer
 from creditrisk.service.filejob import Job
 from creditrisk.service.filerecords import chunks, folder_of
-from creditrisk.service.filework import work
+from creditrisk.service.filework import answers_of, work
 from creditrisk.service.identifiers import Identifiers
 from creditrisk.service.records import local
 
@@ -113,3 +113,17 @@ def test_a_model_that_knows_no_time_has_no_day_on_record(tmp_path: Path, small_b
     job = job_of(tmp_path, small_bundle, small_table(20).drop("outcome"))
     work(job, io.BytesIO())
     assert kept_of(job)["_day"].to_list() == [None] * 20
+
+
+def test_an_id_that_has_the_name_of_an_answer_is_kept_under_another(clashing_bundle: Path, tmp_path: Path) -> None:
+    table, out = clashing_table(30), io.BytesIO()
+    job = job_of(tmp_path, clashing_bundle, table)
+    work(job, out)
+    found = pl.read_csv(out.getvalue(), infer_schema=False)
+    assert found.columns[:5] == ["row", "row (id)", "verdict (id)", "decision_id (id)", "decision_id"]
+    assert set(found["verdict"]) == {"scored"}
+    assert found["decision_id"][2] == f"{job.file_id}.3"
+    for name in ("row", "verdict", "decision_id"):
+        assert found[f"{name} (id)"].to_list() == table[name].to_list()
+    (chunk,) = chunks(folder_of(tmp_path, job.file_id))
+    assert set(answers_of(pl.read_parquet(chunk)).columns) == set(found.columns)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import polars as pl
 
 from creditrisk.commands.context import NEXT, Context
-from creditrisk.commands.portfolio import use
+from creditrisk.commands.portfolio import check_usable, use
 from creditrisk.commands.run import reproduce
 from creditrisk.contract import APPLICATION_DATE, GROUP
 from creditrisk.errors import CreditRiskError, DataError, ModelError, nearest
@@ -46,10 +46,7 @@ def command_experiment(context: Context, arguments: Namespace) -> None:
     search = Search.from_yaml(context.project.experiments / SEARCH_FILE)
     families = chosen_families(arguments.families, search)
     if not arguments.worker:
-        if arguments.portfolio:
-            use(context, arguments.portfolio)
-        context.contract(context.params().portfolio)
-        reproduce(context, "split_data")
+        _prepare(context, arguments)
     params = context.params()
     began = time.monotonic()
     with _session(context, params, search, families, arguments) as session, _terminated_as_interrupt():
@@ -68,16 +65,33 @@ def command_experiment(context: Context, arguments: Namespace) -> None:
         _show(context, session, params)
 
 
+def _prepare(context: Context, arguments: Namespace) -> None:
+    """Make the portfolio the current one where the search can begin, and bring its rows up to date."""
+    from creditrisk.search.storage import opened, storage_url
+    from creditrisk.tracking.experiments import preflight
+
+    params = context.params(arguments.portfolio)
+    context.contract(params.portfolio)
+    preflight(context.project, params)
+    with opened(storage_url(context.project, arguments.study_storage)):
+        pass  # it answers
+    if arguments.portfolio:
+        check_usable(context, arguments.portfolio)
+        use(context, arguments.portfolio)
+    reproduce(context, "split_data")
+
+
 def command_store_best(context: Context, arguments: Namespace) -> None:
-    """Write the chosen family and its parameters to params.yaml."""
+    """Write the chosen family and its parameters to params.yaml, and the portfolio where another one is named."""
     from creditrisk.search.choice import choose
     from creditrisk.search.keep import keep
     from creditrisk.search.kept import remark, sections
     from creditrisk.search.space import Search
 
     params = context.params(arguments.portfolio)
-    if params.portfolio != context.params().portfolio:
-        use(context, params.portfolio)
+    switched = params.portfolio != context.params().portfolio
+    if switched:
+        check_usable(context, params.portfolio)
     search = Search.from_yaml(context.project.experiments / SEARCH_FILE)
     with _session(context, params, search, FAMILIES, arguments, make=False) as session:
         found = session.standings()
@@ -90,6 +104,8 @@ def command_store_best(context: Context, arguments: Namespace) -> None:
         kept = sections(trial, session.study.get_trials(deepcopy=False), session.plan)
         text = remark(trial, standing, len(session.plan.folds))
     changed = keep(context.project.params, standing.family, kept, text)
+    if switched:
+        changed |= use(context, params.portfolio)
     result = {
         "study": session.study.study_name,
         "family": standing.family,

@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
+import os
 import re
 from argparse import Namespace
 from pathlib import Path
 
 from creditrisk.commands.context import Context, set_params
 from creditrisk.contract import Contract
+from creditrisk.data.local import first_bytes
 from creditrisk.data.source import sha256_of
 from creditrisk.errors import ContractError
+from creditrisk.paths import whole
 from creditrisk.pipeline.get_data import watched_file
 
 
 def use(context: Context, portfolio: str) -> bool:
     """Make a portfolio the current one in params.yaml; say whether that changed anything."""
+    return set_params(context.project.params, portfolio=portfolio, table=_table_of(context, portfolio))
+
+
+def check_usable(context: Context, portfolio: str) -> None:
+    """See that a portfolio can become the current one and has a table to begin with; nothing is changed.
+
+    Raises:
+        ContractError: its contract is absent, not what it must be, or of another name.
+        SourceError: its local table is absent or cannot be read.
+    """
+    first_bytes(Path(os.path.normpath(context.project.pipeline / _table_of(context, portfolio))))
+
+
+def _table_of(context: Context, portfolio: str) -> str:
     contract = context.contract(portfolio)
     if contract.name != portfolio:
         raise ContractError(
             f"{context.contract_path(portfolio)}: its name is {contract.name!r}; make it {portfolio!r}."
         )
-    return set_params(context.project.params, portfolio=portfolio, table=watched_file(contract, context.project))
+    return watched_file(contract, context.project)
 
 
 def command_use(context: Context, arguments: Namespace) -> None:
@@ -41,12 +58,14 @@ def command_new(context: Context, arguments: Namespace) -> None:
         id_=arguments.id,
         name=arguments.name,
         root=context.project.root,
+        split=context.params().split,
     )
     path = context.project.contract(inferred.name)
     if path.exists() and not arguments.overwrite:
         raise ContractError(f"{path} exists; choose another name with --name, or replace it with --overwrite.")
     Contract.from_text(inferred.text, str(path)).check_expressions()
-    path.write_text(inferred.text, encoding="utf-8")
+    with whole(path) as draft:
+        draft.write_text(inferred.text, encoding="utf-8")
     context.show(
         {"portfolio": inferred.name, "contract": str(path), "notes": list(inferred.notes)},
         [
@@ -88,5 +107,6 @@ def pin(path: Path, contract: Contract, root: Path) -> str:
         )
     if Contract.from_text(text, str(path)).source.sha256 != digest:
         raise ContractError(f"{path}: found no place to write the digest; add  sha256: {digest}  under source.")
-    path.write_text(text, encoding="utf-8")
+    with whole(path) as draft:
+        draft.write_text(text, encoding="utf-8")
     return digest

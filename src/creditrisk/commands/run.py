@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from creditrisk.commands.context import NEXT, Context
-from creditrisk.commands.portfolio import use
+from creditrisk.commands.portfolio import check_usable, use
 from creditrisk.errors import DataError
 from creditrisk.params import Params
 from creditrisk.paths import Project
@@ -28,12 +28,14 @@ def command_run(context: Context, arguments: Namespace) -> None:
     from creditrisk.tracking.promotion import promote
 
     started = time.monotonic()
-    if arguments.portfolio:
-        use(context, arguments.portfolio)
-    params = context.params()
+    params = context.params(arguments.portfolio)
     context.contract(params.portfolio)
     context.say(f"portfolio {params.portfolio}")
     preflight(context.project, params)
+    if arguments.portfolio:
+        check_usable(context, arguments.portfolio)
+        use(context, arguments.portfolio)
+        params = context.params()
     reproduce(context)
     version = ensure_registered(context, params)
     outcome = promote(context.project, params, version=version, who="main.py run")

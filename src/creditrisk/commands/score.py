@@ -14,7 +14,7 @@ from creditrisk.commands.context import Context
 from creditrisk.data.source import scan
 from creditrisk.errors import DataError, os_sentence
 from creditrisk.model.scorer import Scorer
-from creditrisk.model.table_scorer import mark_broken
+from creditrisk.model.table_scorer import identifiers, mark_broken
 from creditrisk.progress import Bar, bar
 
 WRITERS = (".csv", ".parquet")
@@ -54,7 +54,8 @@ def load_scorer(context: Context, arguments: Namespace) -> Scorer:
 def score_file(scorer: Scorer, table: Path, out: Path) -> Counter[str]:
     """Write the answers for every row of ``table`` to ``out``; return how often each verdict was given.
 
-    The file appears when it is complete. Columns: ``row`` (1-based), the contract's id columns, then the answers.
+    The file appears when it is complete. Columns: ``row`` (1-based), the contract's id columns under their raw names
+    (one that an answer has too gets `` (id)`` after it, as in ``row (id)``), then the answers.
     """
     # The contract says how its own source is written; this table may be of another kind.
     layout = scorer.contract.source.format.model_copy(update={"kind": "auto", "member": None, "sheet": None})
@@ -77,17 +78,16 @@ def score_file(scorer: Scorer, table: Path, out: Path) -> Counter[str]:
 
 
 def _answers(scorer: Scorer, raw: pl.LazyFrame, verdicts: Counter[str], shown: Bar) -> Iterator[pl.DataFrame]:
-    identifiers = [scorer.contract.raw_names[name] for name in scorer.contract.id_columns]
     start = 1
     for piece, answers in scorer.score_batches(raw):
-        kept = [name for name in identifiers if name in piece.columns]
         rows = pl.Series("row", range(start, start + piece.height), dtype=pl.Int64)
         start += piece.height
         answers = mark_broken(piece, answers)
         for verdict, count in answers["verdict"].value_counts().iter_rows():
             verdicts[_rule(verdict)] += count
         shown.advance(piece.height, "rows")
-        yield pl.DataFrame([rows]).hstack(piece.select(kept)).hstack(answers)
+        given = identifiers(scorer.contract, piece, (rows.name, *answers.columns))
+        yield pl.DataFrame([rows]).hstack(given).hstack(answers)
 
 
 def _rule(verdict: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -45,6 +46,7 @@ def contract_text(
     id_: str | None,
     group: str | None,
     time: str | None,
+    test_from: dt.date | None,
 ) -> str:
     """The contract's text; every top-level key is written out, as ``Contract.load`` asks for."""
     lines = [
@@ -68,7 +70,8 @@ def contract_text(
         f"time: {quoted(time)}              # the application date; with it the test rows are the latest ones",
         'as_of: null               # the day on which outcomes were read, such as "2024-12-31"',
         "maturity: null            # {months: 12}: younger rows have no final outcome; needs time and as_of",
-        "test_from: null           # the first day of the test part; null takes the latest months",
+        f"test_from: {quoted(test_from)}   # the first day of the test part, written so that new rows move no old one;",
+        "                          # null takes the table's latest months each time",
         "quarantine: {max_share: 0.05}",
         "duplicates: drop",
         "extra_columns: refuse",

@@ -11,12 +11,14 @@ import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 
-from creditrisk.contract import Contract, Format, is_pattern
+from creditrisk.contract import APPLICATION_DATE, Contract, Format, is_pattern
 from creditrisk.data import naming
+from creditrisk.data.clean import clean_training
 from creditrisk.data.draft import Draft
 from creditrisk.data.first_contract import contract_text
 from creditrisk.data.header import BROKEN, BROKEN_TEXT
@@ -26,8 +28,12 @@ from creditrisk.data.ratios import suggest_characteristics
 from creditrisk.data.roles import mark_identifiers, mark_leakage, mark_repeated
 from creditrisk.data.sniff import sniff
 from creditrisk.data.source import scan
+from creditrisk.data.split import newest_months
 from creditrisk.data.suggest import suggest
 from creditrisk.errors import ContractError, DataError, SourceError, nearest
+from creditrisk.params import Split
+
+SPLIT = Split()
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,7 @@ def infer(
     id_: str | None = None,
     name: str | None = None,
     root: Path | None = None,
+    split: Split = SPLIT,
 ) -> Inferred:
     """Describe a table as a contract.
 
@@ -58,6 +65,7 @@ def infer(
         id_: raw name of the identifier; guessed where absent.
         name: the portfolio's name; made from the file's where absent.
         root: the project's root, which the contract's path starts from where the table lies below it.
+        split: how large the test part is; with ``time``, the contract says the day on which it begins.
 
     Raises:
         SourceError: the table cannot be read.
@@ -81,24 +89,29 @@ def infer(
             raise DataError(f"{table}: it has a header row and no rows below it, so there is nothing to describe.")
         outcome = settle_outcome(table, found, target, bad)
         drafts, marks = _drafts(table, found, outcome, time, id_)
-    clean = {draft.raw: draft.name for draft in drafts}
-    titles = {draft.name: naming.title(draft.raw) for draft in drafts}
-    characteristics = suggest_characteristics(drafts, titles, clean.get(time) if time else None)
-    text = contract_text(
-        name=portfolio,
-        title=naming.title(portfolio),
-        url=_url(table, root),
-        form=form,
-        target={"column": target, "bad": outcome.bad, "good": outcome.good},
-        target_notes=outcome.notes,
-        drafts=drafts,
-        titles=titles,
-        characteristics=characteristics,
-        id_=marks.get("id"),
-        group=marks.get("group"),
-        time=clean[time] if time else None,
-    )
-    Contract.from_text(text, f"{portfolio}.yaml").check_expressions()
+        clean = {draft.raw: draft.name for draft in drafts}
+        titles = {draft.name: naming.title(draft.raw) for draft in drafts}
+        write = partial(
+            contract_text,
+            name=portfolio,
+            title=naming.title(portfolio),
+            url=_url(table, root),
+            form=form,
+            target={"column": target, "bad": outcome.bad, "good": outcome.good},
+            target_notes=outcome.notes,
+            drafts=drafts,
+            titles=titles,
+            characteristics=suggest_characteristics(drafts, titles, clean.get(time) if time else None),
+            id_=marks.get("id"),
+            group=marks.get("group"),
+            time=clean[time] if time else None,
+        )
+        text = write(test_from=None)
+        contract = Contract.from_text(text, f"{portfolio}.yaml")
+        contract.check_expressions()
+        if time:
+            dates = clean_training(frame, contract).table.select(APPLICATION_DATE).collect(engine="streaming")
+            text = write(test_from=newest_months(dates.to_series(), split))
     notes = [f"target {target}: {note}" for note in outcome.notes]
     if broken is not None:
         notes.append(broken)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -18,9 +19,14 @@ def sink_table(table: pl.LazyFrame, path: Path) -> None:
     try:
         table.sink_parquet(path, compression="snappy", statistics=False)
     except pl.exceptions.ComputeError as error:
-        if "os error" in str(error):
-            raise OSError(str(error)) from None
+        if unwritable(error):
+            raise OSError(errno.EIO, str(error).partition("\n")[0], str(path)) from None
         raise
+
+
+def unwritable(error: Exception) -> bool:
+    """Whether it says that the disk took no more; a page's header that does not fit any more is a fault of thrift."""
+    return any(fault in str(error) for fault in ("os error", "thrift: transport error"))
 
 
 class ParquetDraft:

@@ -17,6 +17,7 @@ from creditrisk.data.delimited import Delimited
 from creditrisk.data.fetch import fetch, sha256_of, shown
 from creditrisk.data.header import BROKEN, BROKEN_TEXT
 from creditrisk.data.local import LocalFile, inspect
+from creditrisk.data.parquet import sink_table, unwritable
 from creditrisk.errors import SourceError, nearest
 from creditrisk.paths import whole
 from creditrisk.progress import Bar, bar
@@ -101,7 +102,7 @@ def materialise(contract: Contract, out: Path, broken: Path, root: Path, cache: 
             names = table.collect_schema().names()
             _sink(table, draft, out, local)
         lines = pl.concat([pl.DataFrame(schema=FAULTS), *faults])
-        lines.write_parquet(draft_broken)
+        _write(lines, draft_broken, broken)
         rows = pl.scan_parquet(draft).select(pl.len()).collect().item()
         if not rows:
             raise SourceError(f"{local.where}: it has a header row and no row that can be read below it.")
@@ -243,9 +244,17 @@ def _sink(table: pl.LazyFrame, draft: Path, out: Path, local: LocalFile) -> None
         table.sink_parquet(draft, compression="zstd", compression_level=1)
     except (pl.exceptions.PolarsError, OSError) as error:
         said = _first_line(error)
-        if isinstance(error, OSError) or "os error" in said:
+        # A damaged Parquet source may speak of thrift too.
+        if isinstance(error, OSError) or (unwritable(error) if local.kind == "csv" else "os error" in said):
             raise SourceError(f"{out}: cannot be written: {said}. Is the disk full?") from None
         raise SourceError(f"{local.where}: cannot be read as {local.kind}: {said}.") from None
+
+
+def _write(lines: pl.DataFrame, draft: Path, out: Path) -> None:
+    try:
+        sink_table(lines.lazy(), draft)
+    except OSError as error:
+        raise SourceError(f"{out}: cannot be written: {error.strerror or error}. Is the disk full?") from None
 
 
 def _first_line(error: Exception) -> str:
@@ -257,6 +266,6 @@ def _simulated(simulation: Simulation, out: Path, broken: Path) -> RawReport:
 
     with whole(broken) as draft_broken:
         report = simulate(simulation, out.parent, raw=out.name)
-        pl.DataFrame(schema=FAULTS).write_parquet(draft_broken)
+        _write(pl.DataFrame(schema=FAULTS), draft_broken, broken)
     origin = f"simulation, seed {simulation.seed}"
     return RawReport(report.rows, report.columns, 0, origin, None, report.to_json())

@@ -156,13 +156,22 @@ def _test_from(table: pl.DataFrame, contract: Contract, params: Split, mature_un
     dates = table[APPLICATION_DATE].drop_nulls()
     if mature_until is not None:
         dates = dates.filter(dates <= mature_until)
-    months = dates.dt.truncate("1mo").value_counts(sort=False).sort(APPLICATION_DATE, descending=True)
-    first: list[dt.date] = months[APPLICATION_DATE].to_list()
-    if len(first) < 2:
+    first = newest_months(dates, params)
+    if first is None:
         raise DataError(
-            f"The mature rows of {contract.name!r} lie in {len(first)} month(s) by {contract.time!r}; a split by time "
-            "needs at least two. Check as_of and maturity in the contract, or set split.method to hash."
+            f"The mature rows of {contract.name!r} lie in {min(1, dates.len())} month(s) by {contract.time!r}; a split "
+            "by time needs at least two. Check as_of and maturity in the contract, or set split.method to hash."
         )
+    return first
+
+
+def newest_months(dates: pl.Series, params: Split) -> dt.date | None:
+    """The first day of the newest whole months that make up the test part; None where all dates lie in one month."""
+    dates = dates.drop_nulls().rename("date")
+    months = dates.dt.truncate("1mo").value_counts(sort=False).sort("date", descending=True)
+    first: list[dt.date] = months["date"].to_list()
+    if len(first) < 2:
+        return None
     if params.test_months is not None:
         wanted = min(params.test_months, len(first) - 1)
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from creditrisk.in_order import cores, in_order
 from creditrisk.model.reasons_table import reasons_frame
 
 if TYPE_CHECKING:
+    from creditrisk.contract import Contract
     from creditrisk.model.scorer import Scorer
 
 BATCH_ROWS = 50_000
@@ -85,6 +86,25 @@ class TableScorer:
         if key not in self._cleaners:
             self._cleaners = {key: ScoringCleaner(self._scorer.contract, schema)}
         return self._cleaners[key]
+
+
+def identifiers(contract: Contract, piece: pl.DataFrame, taken: Sequence[str]) -> pl.DataFrame:
+    """The contract's id columns of raw rows, to stand beside the answers.
+
+    Args:
+        contract: which names them.
+        piece: the raw rows.
+        taken: names of the answers' columns; an id column of such a name is called ``row (id)``, ``pd (id)`` and so on.
+    """
+    given = [contract.raw_names[name] for name in contract.id_columns if contract.raw_names[name] in piece.columns]
+    names: dict[str, str] = {}
+    for name in given:
+        names[name] = name
+        if name in taken:
+            others = {*taken, *given, *names.values()}
+            while names[name] in others:
+                names[name] += " (id)"
+    return piece.select(given).rename(names)
 
 
 def mark_broken(piece: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:

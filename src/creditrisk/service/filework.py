@@ -26,7 +26,7 @@ from creditrisk.data.source import scan
 from creditrisk.errors import BundleError, CreditRiskError, ServiceError
 from creditrisk.model import golden
 from creditrisk.model.scorer import Scorer
-from creditrisk.model.table_scorer import mark_broken
+from creditrisk.model.table_scorer import identifiers, mark_broken
 from creditrisk.service.filejob import NO_SPACE, TOO_BIG, WORKED_ON, WRONG_FILE, Job
 from creditrisk.service.filerecords import APPLICANT, DECISION, BeingScoredError, LocalChunks, chunks, folder_of
 from creditrisk.service.filetally import Tally, tally
@@ -132,18 +132,21 @@ def _chunks(job: Job) -> LocalChunks | RemoteChunks | None:
 
 
 def _scored(job: Job, scorer: Scorer, done: int) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-    """Pieces of the raw table behind the rows that are done, and what is answered to each."""
+    """Pieces of the raw table behind the rows that are done, and what is answered to each.
+
+    An id column that has the name of an answer gets `` (id)`` after it, as in ``row (id)``.
+    """
     assert job.upload is not None
     layout = scorer.contract.source.format.model_copy(update={"kind": job.kind, "member": None, "sheet": None})
     raw = scan(Path(job.upload), layout, broken="mark")
-    identifiers = [scorer.contract.raw_names[name] for name in scorer.contract.id_columns]
     start = done + 1
     for piece, answers in scorer.score_batches(raw.slice(done) if done else raw, today=job.day):
         rows = pl.Series("row", np.arange(start, start + piece.height))
         start += piece.height
-        kept = piece.select(name for name in identifiers if name in piece.columns)
+        answers = mark_broken(piece, answers)
+        given = identifiers(scorer.contract, piece, (rows.name, "decision_id", *answers.columns))
         named = (pl.lit(f"{job.file_id}.") + rows.cast(pl.String)).alias("decision_id")
-        yield piece, pl.DataFrame([rows]).hstack(kept).with_columns(named).hstack(mark_broken(piece, answers))
+        yield piece, pl.DataFrame([rows]).hstack(given).with_columns(named).hstack(answers)
 
 
 def _protected(scorer: Scorer) -> list[str]:

@@ -1,0 +1,28 @@
+"""``main.py score`` on a table of a lender."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+from support import clashing_table
+
+from creditrisk.commands.score import score_file
+from creditrisk.model.scorer import Scorer
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_an_id_that_has_the_name_of_an_answer_is_kept_under_another(
+    clashing_bundle: Path, tmp_path: Path, kind: str
+) -> None:
+    table = clashing_table(30)
+    table.write_csv(tmp_path / "loans.csv")
+    out = tmp_path / f"out.{kind}"
+    assert score_file(Scorer.load(clashing_bundle), tmp_path / "loans.csv", out) == {"scored": 30}
+    found = pl.read_csv(out, infer_schema=False) if kind == "csv" else pl.read_parquet(out)
+    assert found.columns[:6] == ["row", "row (id)", "verdict (id)", "decision_id", "pd", "score"]
+    assert [int(row) for row in found["row"]] == list(range(1, 31))
+    assert set(found["verdict"]) == {"scored"}
+    assert found["row (id)"].to_list() == table["row"].to_list()
+    assert found["verdict (id)"].to_list() == table["verdict"].to_list()
