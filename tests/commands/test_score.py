@@ -6,9 +6,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from support import clashing_table
+from support import clashing_table, small_table
 
 from creditrisk.commands.score import score_file
+from creditrisk.errors import DataError
 from creditrisk.model.scorer import Scorer
 
 
@@ -26,3 +27,11 @@ def test_an_id_that_has_the_name_of_an_answer_is_kept_under_another(
     assert set(found["verdict"]) == {"scored"}
     assert found["row (id)"].to_list() == table["row"].to_list()
     assert found["verdict (id)"].to_list() == table["verdict"].to_list()
+
+
+def test_a_column_that_is_missing_is_said_with_the_file(small_bundle: Path, tmp_path: Path) -> None:
+    table, out = tmp_path / "loans.csv", tmp_path / "out.csv"
+    small_table(30).drop("income").write_csv(table)
+    with pytest.raises(DataError, match=r"loans\.csv: The table lacks 1 column.*'income'"):
+        score_file(Scorer.load(small_bundle), table, out)
+    assert not out.exists()

@@ -79,29 +79,35 @@ def deep(depth: int) -> str:
 
 
 FAULTS: dict[str, tuple[Callable[[Small], None], tuple[str, ...]]] = {
-    "missing column": (table(lambda t: t.rename({"income": "incom"})), ("income", "incom")),
-    "new column": (table(lambda t: t.with_columns(pl.lit(1).alias("children"))), ("children", "role: ignore")),
+    "missing column": (table(lambda t: t.rename({"income": "incom"})), ("small.csv: ", "income", "incom")),
+    "new column": (
+        table(lambda t: t.with_columns(pl.lit(1).alias("children"))),
+        ("small.csv: ", "children", "role: ignore"),
+    ),
     "wrong type": (
         table(lambda t: t.with_columns(pl.col("income").cast(pl.String).replace_strict({}, default="much"))),
-        ("income", "'much'", "row 1", "number"),
+        ("small.csv: ", "income", "'much'", "row 1", "number"),
     ),
     "unknown category": (
         lambda small: (
             small.contract["columns"]["purpose"].update(unknown="reject"),
             table(lambda t: t.with_columns(pl.lit("yacht").alias("purpose")))(small),
         )[1],
-        ("purpose", "'yacht'", "car"),
+        ("small.csv: ", "purpose", "'yacht'", "car"),
     ),
     "all-missing column": (
         table(lambda t: t.with_columns(pl.lit(None, dtype=pl.Float64).alias("income"))),
-        ("'income'", "no usable value"),
+        ("small.csv: ", "'income'", "no usable value"),
     ),
-    "one-class target": (table(lambda t: t.with_columns(pl.lit("paid").alias("outcome"))), ("good", "bad")),
+    "one-class target": (
+        table(lambda t: t.with_columns(pl.lit("paid").alias("outcome"))),
+        ("small.csv: ", "good", "bad"),
+    ),
     "empty file": (lambda small: setattr(small, "text", ""), ("small.csv", "empty")),
     "header alone": (lines(lambda rows: rows[:1]), ("small.csv", "no row")),
     "many broken rows": (
         lines(lambda rows: rows[:1] + [row + ",extra" if n % 5 == 0 else row for n, row in enumerate(rows[1:])]),
-        ("broken", "max_share"),
+        ("small.csv: ", "broken", "max_share"),
     ),
     "wrong checksum": (
         contract(lambda c: c["source"].update(sha256="0" * 64)),

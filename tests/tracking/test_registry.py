@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -186,6 +187,24 @@ def test_a_moved_project_finds_its_files(project: Project, small: Params, lender
 def test_nested_values_are_joined_by_dots() -> None:
     nested = {"auc": {"value": 1, "low": 0}, "a": {"b": {"c": 2}}, "value": 3}
     assert flatten(nested) == {"auc": 1, "auc.low": 0, "a.b.c": 2, "value": 3}
+
+
+def test_inside_git_the_commit_is_logged(project: Project, small: Params, lender: Lender) -> None:
+    def git(*arguments: str) -> str:
+        own = ("-c", "user.name=test", "-c", "user.email=test@example.org", "-c", "commit.gpgsign=false")
+        command = ["git", "-C", str(project.root), *own, *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    (project.root / "kept.txt").write_text("kept\n")
+    git("init", "-q")
+    git("add", "kept.txt")
+    git("commit", "-qm", "start")
+    made = register(project, small, lender.bundle("fair"))
+    with connected(project) as client:
+        tags = client.get_run(made.run_id).data.tags
+    assert (tags["mlflow.source.git.commit"], tags["git_dirty"]) == (git("rev-parse", "HEAD"), "false")
+    (project.root / "kept.txt").write_text("changed\n")
+    assert git_state(project.root)["git_dirty"] == "true"
 
 
 def test_outside_git_nothing_is_said_of_a_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

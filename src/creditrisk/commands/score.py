@@ -68,6 +68,8 @@ def score_file(scorer: Scorer, table: Path, out: Path) -> Counter[str]:
             frames = _answers(scorer, raw, verdicts, shown)
             _write(frames, draft, out.suffix)
         draft.replace(out)
+    except DataError as error:
+        raise DataError(f"{table}: {error}") from None
     except OSError as error:
         raise DataError(f"scoring {table} to {out}: {os_sentence(error)}. Nothing was written.") from None
     finally:

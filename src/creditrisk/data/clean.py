@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -144,7 +145,8 @@ def write_cleaned(
 
     table = pl.scan_parquet(raw) if isinstance(raw, Path) else raw
     lines = _broken_lines(broken)
-    cleaned = clean_training(table, contract, lines)
+    with _naming_the_file(contract):
+        cleaned = clean_training(table, contract, lines)
     tally = Tally(contract, cleaned.rules, lines)
     drafts = {path: path.with_name(f".{path.name}.{os.getpid()}") for path in (clean_path, quarantine_path)}
     total = table.select(pl.len()).collect(engine="streaming").item()
@@ -167,7 +169,8 @@ def write_cleaned(
             kept = register_io_source(lambda *_: counted(), schema=cleaned.table.collect_schema())
             sink_table(kept, drafts[clean_path])
         drafts[quarantine_path].replace(quarantine_path)
-        report = tally.report()
+        with _naming_the_file(contract):
+            report = tally.report()
         drafts[clean_path].replace(clean_path)
     except OSError as error:
         raise DataError(f"{clean_path}: cannot be written: {error.strerror or error}. Is the disk full?") from None
@@ -175,6 +178,17 @@ def write_cleaned(
         for draft in drafts.values():
             draft.unlink(missing_ok=True)
     return report
+
+
+@contextmanager
+def _naming_the_file(contract: Contract) -> Iterator[None]:
+    """Say which file it is whose columns or values cannot be used."""
+    try:
+        yield
+    except DataError as error:
+        from creditrisk.data.fetch import shown  # opening sources is no part of scoring
+
+        raise DataError(f"{shown(contract.source.url or 'the simulation')}: {error}") from None
 
 
 def _broken_lines(path: Path | None) -> pl.DataFrame:
