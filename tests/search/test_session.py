@@ -6,11 +6,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
+from optuna.samplers import TPESampler
 from optuna.trial import TrialState, create_trial
 from search.lab import PARAMS, SEARCH, plan, rows
 
@@ -22,9 +24,10 @@ from creditrisk.search import trial as trials
 from creditrisk.search.journal import STUDY
 from creditrisk.search.opening import open_session
 from creditrisk.search.plan import make_plan
+from creditrisk.search.process import PROCESS, this_process
 from creditrisk.search.session import Session
-from creditrisk.search.storage import opened, storage_url
-from creditrisk.search.study import FAMILY, PROCESS, open_study, this_process
+from creditrisk.search.storage import GRACE_SECONDS, opened, storage_url
+from creditrisk.search.study import FAMILY, one_trial, open_study
 
 Opened = Callable[..., Session]
 
@@ -268,6 +271,32 @@ def test_a_trial_whose_process_is_gone_is_given_up_at_once_and_others_are_not(se
     session.sweep()
     states = {trial.user_attrs.get(PROCESS): trial.state for trial in session.study.get_trials()}
     assert [states[process] for process in processes] == [TrialState.FAIL, *[TrialState.RUNNING] * 3]
+
+
+def test_a_trial_bears_its_process_before_its_first_parameter_is_drawn(
+    search: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = search("scorecard", trials=1)
+    seen: list[str | None] = []
+
+    def killed(*_: object) -> NoReturn:
+        seen.extend(trial.user_attrs.get(PROCESS) for trial in session.study.get_trials())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(TPESampler, "before_trial", killed)
+    with pytest.raises(KeyboardInterrupt):
+        one_trial(session.study, "scorecard", 0, lambda trial: 0.0)
+    assert seen == [this_process()]
+
+
+def test_a_trial_that_nobody_bears_is_given_up_after_the_time_of_grace(search: Opened) -> None:
+    session = search("scorecard", trials=1)
+    for age in (GRACE_SECONDS + 1, 1):
+        trial = create_trial(state=TrialState.RUNNING)
+        trial.datetime_start = datetime.now() - timedelta(seconds=age)
+        session.study.add_trial(trial)
+    session.sweep()
+    assert [trial.state for trial in session.study.get_trials()] == [TrialState.FAIL, TrialState.RUNNING]
 
 
 @pytest.mark.parametrize(

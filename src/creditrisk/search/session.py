@@ -20,17 +20,16 @@ from creditrisk.search.defaults import first_settings
 from creditrisk.search.journal import Journal, Margins
 from creditrisk.search.outcome import FoldFigures, Outcome
 from creditrisk.search.plan import Plan
+from creditrisk.search.process import PROCESS, this_process
 from creditrisk.search.space import Search, suggest, with_setting
 from creditrisk.search.study import (
     CHOICES,
     FAMILY,
-    PROCESS,
     best_by_family,
     fail_stale_trials,
     one_trial,
     own_trials,
     settled_trials,
-    this_process,
 )
 from creditrisk.search.trial import clearly_behind, run_trial
 from creditrisk.search.turns import clearly_lagging, given_up, next_family, untried

@@ -6,20 +6,33 @@ import contextlib
 import logging
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import optuna
 import sqlalchemy.exc as sa
 from optuna.storages import RDBStorage
+from optuna.trial import TrialState
 from sqlalchemy.pool import NullPool
 
 from creditrisk.errors import TrackingError
 from creditrisk.paths import Project
+from creditrisk.search.process import PROCESS, this_process
 from creditrisk.tracking.store import ANSWER_SECONDS, UNREACHABLE, shown, sqlite_file
 
 HEARTBEAT_SECONDS, GRACE_SECONDS = 20, 90
 """A trial whose process has not been heard of for so long is taken for dead."""
+
+
+class Storage(RDBStorage):
+    """Optuna's, whose trials bear the name of their process from when they stop waiting."""
+
+    def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
+        """As Optuna's; a trial that begins to run is named as well."""
+        changed = super().set_trial_state_values(trial_id, state, values)
+        if changed and state == TrialState.RUNNING:
+            self.set_trial_user_attr(trial_id, PROCESS, this_process())
+        return changed
 
 
 def storage_url(project: Project, given: str | None) -> str:
@@ -57,6 +70,8 @@ def opened(url: str) -> Iterator[RDBStorage]:
 
 def _connect(url: str) -> RDBStorage:
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    # An interruption may fall into the closing of a cursor, which is then logged with its traceback and goes on.
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
     path = sqlite_file(url)
     if path is not None:
         if not path.parent.is_dir():
@@ -70,9 +85,7 @@ def _connect(url: str) -> RDBStorage:
             arguments["connect_args"] = {"connect_timeout": ANSWER_SECONDS}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return RDBStorage(
-            url, engine_kwargs=arguments, heartbeat_interval=HEARTBEAT_SECONDS, grace_period=GRACE_SECONDS
-        )
+        return Storage(url, engine_kwargs=arguments, heartbeat_interval=HEARTBEAT_SECONDS, grace_period=GRACE_SECONDS)
 
 
 def _sentence(url: str, error: Exception) -> str:

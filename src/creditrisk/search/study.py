@@ -6,12 +6,10 @@ process that opens it by name and storage works on the same trials.
 
 from __future__ import annotations
 
-import os
-import socket
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from datetime import datetime, timedelta
 
 import optuna
 from optuna.distributions import CategoricalDistribution
@@ -21,10 +19,11 @@ from optuna.trial import FrozenTrial, TrialState
 
 from creditrisk.errors import TrackingError
 from creditrisk.params import FAMILIES
-from creditrisk.search.storage import sentences
+from creditrisk.search.process import PROCESS, died
+from creditrisk.search.storage import GRACE_SECONDS, sentences
 from creditrisk.tracking.store import shown
 
-FAMILY, PROCESS = "family", "process"
+FAMILY = "family"
 CHOICES = CategoricalDistribution(FAMILIES)
 """The same in every trial whatever families are asked for: a study's choices may not change."""
 STARTUP_TRIALS = 5
@@ -84,13 +83,12 @@ def one_trial(study: optuna.Study, family: str, seed: int, objective: Callable[[
     """Run a waiting trial, or else one of ``family``; its process is known to be alive while it runs."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        if not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+            # The storage names a trial that waited as it begins. One that Optuna begins outright is nobody's until
+            # the objective is called, and would run for ever if its process was killed before that.
+            study.enqueue_trial({FAMILY: family})
         study.sampler = PartialFixedSampler({FAMILY: family}, sampler(seed + len(study.get_trials(deepcopy=False))))
         study.optimize(objective, n_trials=1)
-
-
-def this_process() -> str:
-    """The name of this process among those of all machines that work on a study."""
-    return f"{_machine()} {os.getpid()}"
 
 
 def fail_stale_trials(study: optuna.Study) -> None:
@@ -98,28 +96,12 @@ def fail_stale_trials(study: optuna.Study) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         optuna.storages.fail_stale_trials(study)
+    long_ago = datetime.now() - timedelta(seconds=GRACE_SECONDS)
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        if _died(trial.user_attrs.get(PROCESS, "")):
+        process = trial.user_attrs.get(PROCESS)
+        begun = trial.datetime_start
+        if died(process) if process is not None else begun is not None and begun < long_ago:
             study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
-
-
-def _died(process: str) -> bool:
-    machine, _, number = process.rpartition(" ")
-    if machine != _machine() or not number.isdecimal():
-        return False
-    try:
-        os.kill(int(number), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
-
-
-def _machine() -> str:
-    """Name and process table: containers have one of their own."""
-    table = Path("/proc/self/ns/pid")
-    return f"{socket.gethostname()} {table.readlink() if table.is_symlink() else ''}"
 
 
 def settled_trials(study: optuna.Study) -> list[FrozenTrial]:
