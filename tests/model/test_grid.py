@@ -36,7 +36,21 @@ def test_quantiles_as_cuts_use_the_table(seed: int, count: int) -> None:
     both = np.concatenate([values, cuts, np.nextafter(cuts, np.inf), np.nextafter(cuts, -np.inf), odd])
     grid = Grid(cuts)
     assert grid.find(both).tolist() == searched(cuts.tolist(), both.tolist())
-    assert (grid._starts is not None) == (8 <= count <= 255)
+    assert count > 255 or (grid._cells is not None) == (count >= 8)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("side", [-1.0, 0.0, 1.0])
+def test_long_tails_use_the_table_too(seed: int, side: float) -> None:
+    random = np.random.default_rng(seed)
+    values = random.normal(0, 1, 20_000) / random.normal(0, 10.0 ** random.integers(-6, 7), 20_000)
+    values = values if not side else side * np.abs(values)
+    cuts = np.unique(np.quantile(values, np.linspace(0.001, 0.999, 200)))
+    odd = [np.nan, np.inf, -np.inf, 0.0, -0.0, 1e308, -1e308, 5e-324]
+    both = np.concatenate([values, cuts, np.nextafter(cuts, np.inf), np.nextafter(cuts, -np.inf), odd])
+    grid = Grid(cuts)
+    assert grid.find(both).tolist() == searched(cuts.tolist(), both.tolist())
+    assert grid._cells is not None
 
 
 def test_a_long_tail_is_searched_all_the_same() -> None:

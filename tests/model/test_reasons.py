@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from creditrisk.contract import Input, Reason
 from creditrisk.model.reasons import compile_reasons, compile_text
-from creditrisk.model.reasons_table import BLOCK, reasons_frame
+from creditrisk.model.reasons_table import BLOCK, ReasonsTable
 
 INPUTS = (
     Input(name="amount", kind="number", title="Amount", unit="EUR", monotone="increasing", reason="The amount is high"),
@@ -112,7 +112,7 @@ rows_and_parts = st.lists(
 
 
 def check_each_row(table: pl.DataFrame, parts: Any, limit: int) -> None:
-    frame = reasons_frame(INPUTS, MEDIANS, table, parts, limit)
+    frame = ReasonsTable(INPUTS, MEDIANS, limit).frame(table, parts)
     single = compile_reasons(INPUTS, MEDIANS, limit)
     for row, own, found in zip(table.iter_rows(), parts.tolist(), frame.iter_rows(named=True), strict=True):
         reasons = single(row, own)
@@ -143,6 +143,6 @@ def test_a_large_table_gives_what_each_row_gives() -> None:
 
 
 def test_an_empty_table_has_the_columns() -> None:
-    frame = reasons_frame(INPUTS, MEDIANS, pl.DataFrame({i.name: [] for i in INPUTS}), np.empty((0, 9)))
+    frame = ReasonsTable(INPUTS, MEDIANS).frame(pl.DataFrame({i.name: [] for i in INPUTS}), np.empty((0, 9)))
     assert frame.columns == [*(f"reason_{k}" for k in range(1, 5)), *(f"characteristic_{k}" for k in range(1, 5))]
     assert frame.dtypes == [pl.String] * 8

@@ -66,8 +66,11 @@ def add_characteristics(table: pl.LazyFrame, contract: Contract) -> pl.LazyFrame
 
 def inputs_frame(table: pl.LazyFrame, contract: Contract) -> pl.LazyFrame:
     """Select the model's inputs, in order: Float64 for numbers (conditions as 0.0 and 1.0), String for categories."""
+    return table.select(input_columns(contract))
+
+
+def input_columns(contract: Contract) -> list[pl.Expr]:
+    """The model's inputs as columns, see ``inputs_frame``; to be made once for many pieces of a table."""
     import polars as pl
 
-    return table.select(
-        pl.col(item.name).cast(pl.Float64 if item.kind == "number" else pl.String) for item in contract.inputs
-    )
+    return [pl.col(item.name).cast(pl.Float64 if item.kind == "number" else pl.String) for item in contract.inputs]

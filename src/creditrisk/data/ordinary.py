@@ -91,6 +91,7 @@ def _listed(rule: Rule) -> Ordinary:
 
     def ordinary(cells: pl.Series) -> tuple[pl.Series, NDArray[np.bool_]]:
         texts = cells.cast(pl.String)
-        return texts, texts.cast(listed, strict=False).is_not_null().to_numpy()
+        known = texts.cast(listed, strict=False)
+        return texts, known.is_not_null().to_numpy() if known.null_count() else np.ones(known.len(), dtype=bool)
 
     return ordinary

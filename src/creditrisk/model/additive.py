@@ -56,7 +56,7 @@ class AdditiveModel:
         """Margin (n,) and contributions (n, len(inputs)) in one pass."""
         terms = self.terms
         parts = np.empty((len(self.inputs), table.height))  # one input's numbers lie together
-        found = [bins.find(table[item.name]) for bins, item in zip(terms.bins, self.inputs, strict=True)]
+        found = terms.find(table, [item.name for item in self.inputs])
         for part, rows, effect in zip(parts, found, terms.effects, strict=True):
             np.take(effect + 0.0, rows, out=part, mode="clip")  # no negative zero: one row's sums start from zero
         for pair in terms.pairs:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,10 +22,22 @@ def category_codes(column: pl.Series, values: Sequence[str]) -> NDArray[np.int64
     """Position of each text in ``values``; ``len(values)`` where it is not among them, one more where null."""
     import polars as pl
 
-    codes = column.cast(pl.Enum(values), strict=False).to_physical().cast(pl.Int64).fill_null(len(values))
-    if column.null_count():
-        codes = codes.zip_with(column.is_not_null(), pl.Series([len(values) + 1], dtype=pl.Int64))
-    return codes.to_numpy()
+    return column.to_frame("value").select(category_code(pl.col("value"), values)).to_series().to_numpy()
+
+
+def category_code(column: pl.Expr, values: Sequence[str]) -> pl.Expr:
+    """The same of a column of a table."""
+    import polars as pl
+
+    code = column.cast(_listed(tuple(values)), strict=False).to_physical().cast(pl.Int64)
+    return pl.when(column.is_null()).then(len(values) + 1).otherwise(code.fill_null(len(values)))
+
+
+@lru_cache(maxsize=256)
+def _listed(values: tuple[str, ...]) -> pl.Enum:
+    import polars as pl
+
+    return pl.Enum(values)
 
 
 def frequent_values(column: pl.Series, min_rows: int) -> tuple[str, ...]:

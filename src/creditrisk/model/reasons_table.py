@@ -19,72 +19,83 @@ _STATED = 3
 """What is found of a number: missing, above or below the median with a text for it, or this."""
 
 
-def reasons_frame(
-    inputs: Sequence[Input],
-    medians: Medians,
-    table: pl.DataFrame,
-    contributions: NDArray[np.float64],
-    limit: int = LIMIT,
-) -> pl.DataFrame:
-    """Reasons of every row of a table.
+class ReasonsTable:
+    """Reasons of tables of one model's inputs; what does not depend on the rows is made ready once.
 
     Args:
         inputs: see ``compile_reasons``; medians and limit likewise.
-        table: the inputs' values, n rows.
-        contributions: shape (n, len(inputs)).
-
-    Returns:
-        Texts reason_1 ... and names characteristic_1 ..., null where a row has fewer reasons.
     """
-    places, parts = _top(contributions, limit)
-    places[parts <= 0.0] = len(inputs)
-    said, codes = _texts(inputs, medians, table, places)
-    names = pl.Series([*(item.name for item in inputs), None], dtype=pl.String)
-    by_rank = codes.reshape(places.shape)
-    columns = {f"reason_{rank + 1}": said.gather(pl.Series(by_rank[rank])) for rank in range(limit)}
-    columns |= {f"characteristic_{rank + 1}": names.gather(pl.Series(places[rank])) for rank in range(limit)}
-    return pl.DataFrame(columns)
+
+    def __init__(self, inputs: Sequence[Input], medians: Medians, limit: int = LIMIT) -> None:
+        self._inputs, self._limit = inputs, limit
+        self._medians = [medians.get(item.name) for item in inputs]
+        self._words = [words_of(item) for item in inputs]
+        self._names = pl.Series([*(item.name for item in inputs), None], dtype=pl.String)
+        shared: list[str | None] = [None]  # where a row has fewer reasons
+        for item, words in zip(inputs, self._words, strict=True):
+            high = item.reason if isinstance(item.reason, str) and _one_text(item) else words.high
+            shared += [missing_text(item), high, words.low]
+        self._shared = pl.Series(shared, dtype=pl.String)
+
+    def frame(self, table: pl.DataFrame, contributions: NDArray[np.float64]) -> pl.DataFrame:
+        """Reasons of every row of a table.
+
+        Args:
+            table: the inputs' values, n rows.
+            contributions: shape (n, len(inputs)).
+
+        Returns:
+            Texts reason_1 ... and names characteristic_1 ..., null where a row has fewer reasons.
+        """
+        places, parts = _top(contributions, self._limit)
+        places[parts <= 0.0] = len(self._inputs)
+        said, codes = self._texts(table, places)
+        by_rank = codes.reshape(places.shape)
+        ranks = range(self._limit)
+        return pl.select(
+            *(pl.lit(said).gather(pl.lit(pl.Series(by_rank[rank]))).alias(f"reason_{rank + 1}") for rank in ranks),
+            *(
+                pl.lit(self._names).gather(pl.Series(places[rank])).alias(f"characteristic_{rank + 1}")
+                for rank in ranks
+            ),
+        )
+
+    def _texts(self, table: pl.DataFrame, places: NDArray[np.int64]) -> tuple[pl.Series, NDArray[np.int64]]:
+        """All texts that are needed, and which of them stands in each of the flattened places.
+
+        First come those that numbers share: none, and for each input those of a missing, a high and a low value. Then
+        the numbers that are stated themselves, written together, and the texts of categories, one for each different
+        value.
+        """
+        codes = np.zeros(places.size, dtype=np.int64)
+        stated_numbers, categories = _Gathered(), _Gathered()
+        for at, (item, where) in enumerate(zip(self._inputs, _where(places, len(self._inputs)), strict=True)):
+            if not where.size:
+                continue
+            rows = where % places.shape[1]
+            if item.kind == "category":
+                categories.add(item, where, table[item.name].gather(rows))
+                continue
+            numbers = table[item.name].to_numpy()[rows]
+            found = _known(numbers) if _one_text(item) else _sides(self._words[at], self._medians[at], numbers)
+            states = found == _STATED
+            codes[where] = 1 + 3 * at + found
+            if states.any():
+                stated_numbers.add(item, where[states], pl.Series(numbers[states]))
+        series = [self._shared]
+        if stated_numbers.items:
+            codes[stated_numbers.flat_places()] = np.arange(stated_numbers.count) + self._shared.len()
+            series.append(_stated_texts(stated_numbers))
+        if categories.items:
+            own, found = _category_column(categories)
+            codes[categories.flat_places()] = found + sum(part.len() for part in series)
+            series.append(own)
+        return pl.concat(series, rechunk=True), codes
 
 
-def _texts(
-    inputs: Sequence[Input], medians: Medians, table: pl.DataFrame, places: NDArray[np.int64]
-) -> tuple[pl.Series, NDArray[np.int64]]:
-    """All texts that are needed, and which of them stands in each of the flattened places.
-
-    First come those that numbers share: none, and for each input those of a missing, a high and a low value. Then the
-    numbers that are stated themselves, written together, and the texts of categories, one for each different value.
-    """
-    shared: list[str | None] = [None]  # where a row has fewer reasons
-    codes = np.zeros(places.size, dtype=np.int64)
-    stated_numbers, categories = _Gathered(), _Gathered()
-    for item, where in zip(inputs, _where(places, len(inputs)), strict=True):
-        words, rows = words_of(item), where % places.shape[1]
-        first = len(shared)
-        shared += [missing_text(item), words.high, words.low]
-        if not where.size:
-            continue
-        if item.kind == "category":
-            categories.add(item, where, table[item.name].gather(rows))
-            continue
-        numbers = table[item.name].to_numpy()[rows]
-        if isinstance(item.reason, str) and item.monotone is None:
-            shared[first + 1] = item.reason
-            found = np.isnan(numbers) ^ True
-        else:
-            found = _sides(words, medians.get(item.name), numbers)
-        states = found == _STATED
-        codes[where] = first + found
-        if states.any():
-            stated_numbers.add(item, where[states], pl.Series(numbers[states]))
-    series = [pl.Series(shared, dtype=pl.String)]
-    if stated_numbers.items:
-        codes[stated_numbers.flat_places()] = np.arange(stated_numbers.count) + len(shared)
-        series.append(_stated_texts(stated_numbers))
-    if categories.items:
-        own, found = _category_column(categories)
-        codes[categories.flat_places()] = found + sum(part.len() for part in series)
-        series.append(own)
-    return pl.concat(series, rechunk=True), codes
+def _one_text(item: Input) -> bool:
+    """Whether one text stands for every known value."""
+    return isinstance(item.reason, str) and item.monotone is None
 
 
 class _Gathered:
@@ -114,6 +125,11 @@ class _Gathered:
     def owners(self) -> NDArray[np.int64]:
         """Which of ``items`` each value is of."""
         return np.repeat(np.arange(len(self.items)), [part.len() for part in self._values])
+
+
+def _known(numbers: NDArray[np.float64]) -> NDArray[np.int64]:
+    known: NDArray[np.int64] = np.logical_not(np.isnan(numbers)).astype(np.int64)
+    return known
 
 
 def _sides(words: Reason, median: float | None, numbers: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from creditrisk.data.characteristics import add_characteristics, inputs_frame
+from creditrisk.data.characteristics import input_columns, parse_all
 from creditrisk.data.clean_scoring import ScoringCleaner
 from creditrisk.data.header import BROKEN
 from creditrisk.in_order import cores, in_order
-from creditrisk.model.reasons_table import reasons_frame
+from creditrisk.model.reasons_table import ReasonsTable
 
 if TYPE_CHECKING:
     from creditrisk.contract import Contract
@@ -33,7 +33,10 @@ class TableScorer:
     """
 
     def __init__(self, scorer: Scorer, reasons: int) -> None:
-        self._scorer, self._limit = scorer, reasons
+        self._scorer = scorer
+        self._characteristics = parse_all(scorer.contract).columns
+        self._inputs = input_columns(scorer.contract)
+        self._reasons = ReasonsTable(scorer.contract.inputs, scorer.medians, reasons)
         self._cleaners: dict[tuple[tuple[str, pl.DataType], ...], ScoringCleaner] = {}
 
     def frame(self, raw: pl.DataFrame, application_date: dt.date | None = None) -> pl.DataFrame:
@@ -60,11 +63,12 @@ class TableScorer:
         scorer, policy = self._scorer, self._scorer.policy
         clean = self._cleaner(raw.schema).clean(raw, application_date, today)
         good = clean["_fault"].is_null()
-        table = inputs_frame(add_characteristics(clean.lazy(), scorer.contract), scorer.contract).collect()
+        # One after the other in this thread: the other pieces' threads keep the cores busy.
+        table = clean.with_columns_seq(self._characteristics).select_seq(self._inputs)
         margin, contributions = scorer.model.explain(table)
         log_odds = scorer.calibrator.log_odds_vector(margin)
         pd = scorer.calibrator.pd_vector(margin)
-        reasons = reasons_frame(scorer.contract.inputs, scorer.medians, table, contributions, self._limit)
+        reasons = self._reasons.frame(table, contributions)
         answers = pl.DataFrame(
             {
                 "pd": pd,

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from creditrisk.contract import Input
-from creditrisk.model.evidence import category_codes
+from creditrisk.model.evidence import category_code, category_codes
 from creditrisk.model.grid import Grid
 
 if TYPE_CHECKING:
@@ -130,9 +130,19 @@ class Terms:
     effects: tuple[Floats, ...]
     pairs: tuple[Pair, ...] = ()
 
+    def find(self, table: pl.DataFrame, names: Sequence[str]) -> list[Indexes]:
+        """Bin of each value of each input, shapes (n,); categories are looked up together, at a quarter of the cost."""
+        import polars as pl
+
+        both = list(zip(names, self.bins, strict=True))
+        codes = table.select(
+            category_code(pl.col(n), bins.values).alias(n) for n, bins in both if bins.kind == "category"
+        )
+        return [(codes[n].to_numpy() if bins.kind == "category" else bins.find(table[n])) for n, bins in both]
+
     def centred(self, table: pl.DataFrame, weight: Floats) -> tuple[Terms, float]:
         """Take each part's weighted mean over the rows of ``table`` out; the sum of what was taken out comes second."""
-        found = [bins.find(table[name]) for bins, name in zip(self.bins, table.columns, strict=True)]
+        found = self.find(table, table.columns)
         total, moved = float(weight.sum()), 0.0
         effects, pairs = [], []
         for rows, effect in zip(found, self.effects, strict=True):

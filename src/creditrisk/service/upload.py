@@ -20,6 +20,9 @@ GZIP_MARK, ZIP_MARK = b"\x1f\x8b", b"PK\x03\x04"
 CSV_TYPES = ("text/csv", "application/csv", "text/plain")
 PARQUET_TYPES = ("application/vnd.apache.parquet", "application/octet-stream")
 
+WRITE_BYTES = 1 << 20
+"""Bytes that are gathered before a thread writes them."""
+
 
 async def receive_upload(stream: AsyncIterator[bytes], content_type: str, path: Path, limit: int) -> Kind:
     """Write an upload to ``path`` and say what it is by its first bytes.
@@ -36,13 +39,17 @@ async def receive_upload(stream: AsyncIterator[bytes], content_type: str, path: 
             sink = _Plain(file)
         else:
             raise _unsupported(f"The file came as {media_type or 'no type at all'}")
-        size = 0
+        size, held = 0, bytearray()
         async for piece in stream:
             size += len(piece)
             if size > limit:
                 raise too_large(limit)
-            # On a thread: a disk that hesitates must not hold up single applications.
-            await loop.run_in_executor(None, sink.write, piece)
+            held += piece
+            if len(held) >= WRITE_BYTES:
+                # On a thread: a disk that hesitates must not hold up single applications.
+                await loop.run_in_executor(None, sink.write, bytes(held))
+                held.clear()
+        await loop.run_in_executor(None, sink.write, bytes(held))
         sink.close()
     return _kind(path)
 
