@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import json
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,21 @@ def test_start_and_stop(tmp_path: Path) -> None:
     sent, service = asyncio.run(started(make(tmp_path)))
     assert [message["type"] for message in sent] == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
     assert (service.metrics_folder / "0.json").is_file()
+
+
+def test_a_worker_looks_for_cycles_seldom_and_not_in_what_stays(tmp_path: Path) -> None:
+    async def main() -> tuple[tuple[int, int, int], int]:
+        service = make(tmp_path).service
+        await service.start()
+        found = gc.get_threshold(), gc.get_freeze_count()
+        await service.stop()
+        return found
+
+    before = gc.get_threshold()
+    (often, *_), kept = asyncio.run(main())
+    assert often > before[0]
+    assert kept > 10_000
+    assert (gc.get_threshold(), gc.get_freeze_count()) == (before, 0)
 
 
 def test_a_fault_of_ours_costs_one_answer_and_says_nothing(

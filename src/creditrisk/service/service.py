@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ from creditrisk.service.workers import Seat
 COUNT_SECONDS = 1.0
 """How often a worker writes what it has counted; a killed one loses no more than this much of it."""
 SWEEP_SECONDS = 60.0
+COLLECTIONS = 10_000, 20, 20
+"""Python's thresholds for a search for cycles: its own, of 700 objects, would have one begin every twenty answers."""
 UNWRITTEN = "The last record could not be written, so it got no answer. Is the disk full, or the database away?"
 
 
@@ -54,6 +57,7 @@ class Service:
         self.gate = Gate(KeyStore(settings.state / "keys.json"), required, per_minute=settings.rate_per_minute)
         self.uploads = Uploads(settings.state, settings.max_files)
         self.seat: Seat | None = None
+        self._thresholds: tuple[int, int, int] | None = None
         self.alerts: dict[str, str] = {}
         """What needs a person, by a short name that a metric shows, in words."""
         self.evidence: dict[str, Any] = {}
@@ -97,6 +101,11 @@ class Service:
         """
         check_keys(self.settings, self.gate.has_keys)
         configure(self.settings.log == "info")
+        # What is loaded by now stays as long as the worker; a collection, which all answers wait for, need not look at
+        # it. Models come and go, so they are loaded afterwards.
+        self._thresholds = gc.get_threshold()
+        gc.freeze()
+        gc.set_threshold(*COLLECTIONS)
         loop = asyncio.get_running_loop()
         self.seat = Seat.take(self.seats_folder)
         self.uploads.sweep()
@@ -113,6 +122,9 @@ class Service:
 
     async def stop(self) -> None:
         """Finish what began, then close."""
+        if self._thresholds is not None:
+            gc.unfreeze()
+            gc.set_threshold(*self._thresholds)
         if self._following is not None and self.refresh is not None:
             self._following.cancel()
             with contextlib.suppress(asyncio.CancelledError):
