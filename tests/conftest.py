@@ -7,12 +7,17 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from lender import Lender, make_lender
 from postgres import Postgres
 from support import CLASHING, SMALL_CONTRACT, Checkout, clashing_table, copy_project, make_bundle
 
 from creditrisk.paths import Project
+
+# No test looks at the clock.
+hypothesis.settings.register_profile("unhurried", hypothesis.settings.default, deadline=None)
+hypothesis.settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")

@@ -66,7 +66,7 @@ def test_a_broken_line_keeps_its_place_and_takes_no_other_with_it(line: bytes, e
 soup = st.lists(st.text(st.sampled_from("ab1 ,,,\r"), max_size=6), min_size=1, max_size=9)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(soup, st.sampled_from(["\n", "\r\n"]), st.integers(4, 40))
 def test_counting_a_blocks_separators_finds_what_looking_at_each_line_finds(
     lines: list[str], ending: str, size: int
@@ -117,7 +117,7 @@ def test_a_quotation_mark_never_closed_costs_one_line(monkeypatch: pytest.Monkey
 cells = st.text(st.sampled_from('ab1é ",;\n\r'), max_size=6)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.integers(2, 4).flatmap(lambda n: st.lists(st.lists(cells, min_size=n, max_size=n), min_size=1, max_size=12)),
     st.integers(3, 60),

@@ -538,7 +538,7 @@ _CELL = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_table_gives_a_contract_that_reads_it(tmp_path: Path, data: st.DataObject) -> None:
     rows = data.draw(st.integers(2, 30))

@@ -221,7 +221,7 @@ def bits(value: Any) -> Any:
     return struct.pack("<d", value) if isinstance(value, float) else (type(value), value)
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(st.integers(0, 2**48))
 def test_a_row_alone_and_in_a_table_is_the_same(seed: int) -> None:
     draw = Draw(seed)

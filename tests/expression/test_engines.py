@@ -207,7 +207,7 @@ def drawn(seed: int, rows: int) -> tuple[list[str], pl.DataFrame]:
     return sqls, table
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(st.integers(0, 2**48), st.sampled_from([1, 2, 25]))
 def test_both_engines_give_the_same_bits(seed: int, rows: int) -> None:
     sqls, table = drawn(seed, rows)

@@ -58,7 +58,7 @@ def table_of(rows: list[Any]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema={"a": pl.Float64, "b": pl.Float64, "c": pl.String}, orient="row")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(rows_of_inputs)
 def test_one_row_equals_the_table_to_the_last_bit(rows: list[Any]) -> None:
     table, score = table_of(rows), MODEL.row()
@@ -69,7 +69,7 @@ def test_one_row_equals_the_table_to_the_last_bit(rows: list[Any]) -> None:
         assert list(parts) == contributions[at].tolist()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(rows_of_inputs)
 def test_contributions_and_baseline_make_the_margin(rows: list[Any]) -> None:
     table = table_of(rows)

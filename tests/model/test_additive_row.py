@@ -45,7 +45,7 @@ def bits(numbers: Sequence[float]) -> list[bytes]:
     return [struct.pack("<d", number) for number in numbers]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(models(), st.lists(st.tuples(NUMBERS, NUMBERS, TEXTS, TEXTS), min_size=1, max_size=8))
 def test_one_row_equals_the_table_to_the_last_bit(model: AdditiveModel, rows: list[tuple[Value, ...]]) -> None:
     schema = {"p": pl.Float64, "q": pl.Float64, "r": pl.String, "s": pl.String}
@@ -57,7 +57,7 @@ def test_one_row_equals_the_table_to_the_last_bit(model: AdditiveModel, rows: li
         assert bits(parts) == bits(contributions[at].tolist())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(CUTS, min_size=1, max_size=4), st.data())
 def test_one_search_finds_the_bins_that_a_search_for_each_input_finds(
     cuts: list[list[float]], data: st.DataObject

@@ -156,7 +156,7 @@ def test_members_that_part_all_rows_get_finite_weights() -> None:
     assert weights[0] > 1
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.integers(1, 4))
 def test_no_weights_nearby_are_better(seed: int, count: int) -> None:
     parts, y, weight = drawn(count, rows=400, seed=seed)
@@ -244,7 +244,7 @@ CELLS = st.tuples(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(CELLS, min_size=1, max_size=8))
 def test_one_row_and_a_table_agree_to_the_last_bit(rows: list[Any]) -> None:
     table = pl.DataFrame(rows, schema=dict(DATA.table.schema), orient="row")
@@ -254,7 +254,7 @@ def test_one_row_and_a_table_agree_to_the_last_bit(rows: list[Any]) -> None:
             assert score(row) == (margins[number], contributions[number].tolist())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(CELLS, st.sampled_from([0, 1]), st.lists(st.floats(-6, 6), min_size=2, max_size=5))
 def test_risk_goes_the_way_that_all_members_follow(row: Any, place: int, values: list[float]) -> None:
     rows = [[*row[:place], value, *row[place + 1 :]] for value in sorted(values)]

@@ -219,7 +219,7 @@ def test_points_double_the_odds() -> None:
     assert points(np.array([-math.log(25.0)]), 600.0, 50.0, 20.0).tolist() == pytest.approx([580])
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 1_000))
 def test_logistic_regression_solves_its_equations(seed: int) -> None:
     random = np.random.default_rng(seed)

@@ -144,7 +144,7 @@ def directed() -> RowFunction:
     return fit_family("catboost", DATA, make_params(monotone=True), 0).model.row()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     amounts=st.lists(st.floats(-1e6, 1e6) | st.none(), min_size=1, max_size=3),
     employer=st.sampled_from([f"Employer {n}, Ltd" for n in range(60)]) | st.none() | st.text(max_size=3),

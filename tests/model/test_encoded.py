@@ -67,7 +67,7 @@ def test_one_row_and_a_table_agree_to_the_last_bit(family: str) -> None:
 
 
 @each
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=4),
     st.sampled_from(["p0", "p1", None, "new"]),

@@ -131,7 +131,7 @@ values = st.tuples(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(values, min_size=1, max_size=8))
 def test_one_row_is_encoded_as_a_table_is(rows: list[Any]) -> None:
     table = pl.DataFrame(

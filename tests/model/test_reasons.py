@@ -87,7 +87,6 @@ def test_ties_go_by_the_inputs_order() -> None:
     assert names == ["age", "home", "income", "dti"]
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from([-1.0, -0.0, 0.0, 0.1, 0.2, 0.3]) | st.floats(-3, 3), min_size=9, max_size=9))
 def test_parts_and_places_are_those_of_a_stable_sort(parts: list[float]) -> None:
     row = [1.0] * 5 + ["own", "x", "none", "cook"]
@@ -123,7 +122,7 @@ def check_each_row(table: pl.DataFrame, parts: Any, limit: int) -> None:
 SCHEMA = {item.name: pl.Float64 if item.kind == "number" else pl.String for item in INPUTS}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(rows_and_parts, st.integers(1, 10))
 def test_a_table_gives_what_each_row_gives(pairs: list[Any], limit: int) -> None:
     table = pl.DataFrame([row for row, _ in pairs], schema=SCHEMA, orient="row")

@@ -52,7 +52,7 @@ def test_texts_of_a_csv_give_the_same_as_typed_values(scorer: Scorer) -> None:
     assert scorer.score_frame(texts)["pd"].equals(scorer.score_frame(typed)["pd"])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     rows=st.lists(st.fixed_dictionaries(dict.fromkeys(("income", "amount", "months", "purpose"), TEXTS)), min_size=1)
 )

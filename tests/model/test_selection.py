@@ -67,7 +67,7 @@ def test_the_leaderboard_is_plain_and_complete() -> None:
         assert 0 < entry["auc_se"] < 0.05
         assert 0 < entry["log_loss"] < 1
         assert entry["folds"] >= 2
-        assert entry["seconds"] > 0
+        assert "seconds" not in entry, "the same rows must give the same file"
         assert set(entry["setting"]) == set((QUICK_EBM if entry["family"] == "ebm" else QUICK_CATBOOST).model_dump())
 
 

@@ -39,7 +39,7 @@ def test_a_column_is_written_as_each_number() -> None:
     assert stated_column(numbers).to_list() == [stated(number) for number in numbers.tolist()]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False) | st.floats(-1100, 1100), max_size=5))
 @example([])
 def test_a_long_column_says_the_same(numbers: list[float]) -> None:

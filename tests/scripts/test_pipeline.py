@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -22,6 +24,22 @@ def test_a_second_run_changes_nothing(checkout: Checkout) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert ran(done.stdout) == []
     assert "up to date" in done.stdout
+
+
+@pytest.mark.slow
+def test_what_is_made_again_is_the_same_to_the_last_byte(checkout: Checkout) -> None:
+    def files() -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in sorted(checkout.artifacts.rglob("*")) if path.is_file()}
+
+    checkout.params(lambda p: p["model"].update(family="auto"))
+    assert checkout.repro().returncode == 0
+    before, lock = files(), (checkout.pipeline / "dvc.lock").read_bytes()
+    done = checkout.run(sys.executable, "-m", "dvc", "repro", "--force", folder="4.dvc_pipeline")
+    assert tuple(ran(done.stdout)) == ALL, done.stdout + done.stderr
+    after = files()
+    assert sorted(after) == sorted(before)
+    assert [path.name for path, content in after.items() if content != before[path]] == []
+    assert (checkout.pipeline / "dvc.lock").read_bytes() == lock
 
 
 def new_rows(checkout: Checkout) -> None:

@@ -74,7 +74,7 @@ def valid(contract: Contract, application: dict[str, Any]) -> bool:
     return not Fields(contract).check(application) and not compile_row(contract)(application).faults
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
 @given(pairs(), st.data())
 def test_what_is_valid_under_the_old_contract_is_valid_under_an_accepted_one(
     pair: tuple[Contract, Contract], data: st.DataObject
@@ -89,7 +89,7 @@ def test_what_is_valid_under_the_old_contract_is_valid_under_an_accepted_one(
             assert valid(new, application), (application, old.columns, new.columns)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(pairs())
 def test_a_contract_takes_what_it_takes_itself(pair: tuple[Contract, Contract]) -> None:
     assert refusals(pair[0], pair[0]) == []

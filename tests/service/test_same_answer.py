@@ -24,7 +24,7 @@ from creditrisk.service.schema import decode_request
 from creditrisk.tracking.flavour import ScoringModel
 
 FAMILIES = ("scorecard", "ebm", "catboost", "blend")
-QUICK = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+QUICK = settings(max_examples=60, suppress_health_check=list(HealthCheck))
 
 
 def value_of(rule: Rule) -> st.SearchStrategy[Any]:

@@ -79,7 +79,7 @@ def test_robust_error_of_the_slope_is_that_of_repeated_samples() -> None:
     assert said == pytest.approx(spread, rel=0.3)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 10_000), st.integers(20, 300), st.booleans())
 def test_brier_decomposition_adds_up(seed: int, rows: int, ties: bool) -> None:
     y, pd = sample(rows, seed)

@@ -109,7 +109,7 @@ def test_delong_interval_covers_the_true_auc_as_often_as_it_says() -> None:
     assert 0.92 <= hits / 600 <= 0.975
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers(0, 1_000))
 def test_resamples_keep_the_number_of_each_class(seed: int) -> None:
     y = np.array([1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0])

@@ -165,7 +165,6 @@ def _entry(race: Race, entrant: Entrant, chosen: bool, reason: str) -> dict[str,
         "family": entrant.family,
         "setting": getattr(entrant.params, entrant.family).model_dump(mode="json"),
         "folds": entrant.folds,
-        "seconds": round(sum(entrant.seconds), 2),
         "chosen": chosen,
         "note": reason if chosen else entrant.out,
     }

@@ -44,7 +44,7 @@ def model(context: ReportContext) -> Html:
 def _leaderboard(candidates: Any) -> Html:
     if not candidates:
         return EMPTY
-    head = ["Family", "Setting", "Folds", "AUC (standard error)", "Log loss (standard error)", "Seconds", "Verdict"]
+    head = ["Family", "Setting", "Folds", "AUC (standard error)", "Log loss (standard error)", "Verdict"]
     rows = [
         [
             str(candidate.get("family", "")),
@@ -52,12 +52,11 @@ def _leaderboard(candidates: Any) -> Html:
             str(candidate.get("folds", "")),
             _with_error(candidate, "auc"),
             _with_error(candidate, "log_loss"),
-            str(candidate.get("seconds", "")),
             "; ".join(filter(None, ("chosen" if candidate.get("chosen") else "", candidate.get("note", "")))),
         ]
         for candidate in candidates
     ]
-    return join([tag("h3", "Candidates on inner folds of the training rows"), table(head, rows, [2, 3, 4, 5])])
+    return join([tag("h3", "Candidates on inner folds of the training rows"), table(head, rows, [2, 3, 4])])
 
 
 def _with_error(candidate: dict[str, Any], name: str) -> str:
