@@ -6,9 +6,11 @@ import importlib.util
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -127,8 +129,10 @@ def test_a_killed_search_resumes_with_what_was_finished(tmp_path: Path) -> None:
     path = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     command = [sys.executable, "main.py", "experiment", "--minutes", "5", "--families", "scorecard,catboost"]
     process = subprocess.Popen(command, cwd=checkout.root, env=environment | path, stdout=subprocess.DEVNULL)
+    path_of_studies = checkout.root / "3.experiments" / "studies.db"
     try:
-        wait_for_trials(checkout.root / "3.experiments" / "studies.db", 3)
+        wait_for_trials(path_of_studies, 3)
+        stop_within_a_trial(process, path_of_studies)
     finally:
         process.kill()
         process.wait()
@@ -140,8 +144,7 @@ def test_a_killed_search_resumes_with_what_was_finished(tmp_path: Path) -> None:
     (name,) = optuna.get_all_study_names(storage)
     trials = optuna.load_study(study_name=name, storage=storage).get_trials()
     assert sum("summary" in trial.user_attrs for trial in trials) >= 4
-    left = [t.number for t in trials if t.state == optuna.trial.TrialState.RUNNING and PROCESS in t.user_attrs]
-    assert not left, "the killed one is given up at once"
+    assert not [trial.number for trial in trials if not trial.state.is_finished()], "the killed one is given up at once"
 
 
 @pytest.mark.slow
@@ -163,11 +166,26 @@ def test_an_interrupted_search_shows_what_it_found(tmp_path: Path) -> None:
     assert stored.returncode == 0, stored.stderr
 
 
+def stop_within_a_trial(process: subprocess.Popen[bytes], path: Path) -> None:
+    """Halt the process at a moment at which a trial runs that bears its name."""
+    running = "FROM trials JOIN trial_user_attributes USING (trial_id) WHERE state = 'RUNNING'"
+    query = f"SELECT count(*) {running} AND key = '{PROCESS}'"
+    end = time.monotonic() + 180
+    while time.monotonic() < end:
+        process.send_signal(signal.SIGSTOP)
+        try:
+            with closing(sqlite3.connect(path, timeout=0)) as connection:
+                if connection.execute(query).fetchone()[0]:
+                    return
+        except sqlite3.OperationalError:  # it was writing
+            pass
+        process.send_signal(signal.SIGCONT)
+        time.sleep(0.02)
+    raise AssertionError("no trial was found running")
+
+
 def wait_for_trials(path: Path, count: int) -> None:
     """Until so many trials of the file have ended."""
-    import sqlite3
-    from contextlib import closing
-
     end = time.monotonic() + 180
     while time.monotonic() < end:
         if path.is_file():

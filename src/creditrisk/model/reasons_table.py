@@ -33,8 +33,7 @@ class ReasonsTable:
         self._names = pl.Series([*(item.name for item in inputs), None], dtype=pl.String)
         shared: list[str | None] = [None]  # where a row has fewer reasons
         for item, words in zip(inputs, self._words, strict=True):
-            high = item.reason if isinstance(item.reason, str) and _one_text(item) else words.high
-            shared += [missing_text(item), high, words.low]
+            shared += [missing_text(item), _one_text(item) or words.high, words.low]
         self._shared = pl.Series(shared, dtype=pl.String)
 
     def frame(self, table: pl.DataFrame, contributions: NDArray[np.float64]) -> pl.DataFrame:
@@ -93,9 +92,9 @@ class ReasonsTable:
         return pl.concat(series, rechunk=True), codes
 
 
-def _one_text(item: Input) -> bool:
-    """Whether one text stands for every known value."""
-    return isinstance(item.reason, str) and item.monotone is None
+def _one_text(item: Input) -> str | None:
+    """The text that stands for every known value, where there is such a one."""
+    return item.reason if isinstance(item.reason, str) and item.monotone is None else None
 
 
 class _Gathered:

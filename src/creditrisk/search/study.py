@@ -92,7 +92,10 @@ def one_trial(study: optuna.Study, family: str, seed: int, objective: Callable[[
 
 
 def fail_stale_trials(study: optuna.Study) -> None:
-    """Give up trials whose process died: on this machine at once, elsewhere when it has not been heard of for long."""
+    """Give up trials whose process died: on this machine at once, elsewhere when it has not been heard of for long.
+
+    One that bears no name of a process is given up when it began long ago.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         optuna.storages.fail_stale_trials(study)

@@ -7,7 +7,6 @@ file that would fill memory (a compressed bomb) ends this process alone.
 
 from __future__ import annotations
 
-import gc
 import io
 import os
 import sys
@@ -89,7 +88,6 @@ def work(job: Job, out: BinaryIO) -> None:
         return
     scorer = Scorer.load(Path(job.bundle), job.digest)
     golden.replay_table(scorer, golden.read(Path(job.bundle)))
-    gc.freeze()  # what is there by now stays, so no collection need look at it
     protected, limits = _protected(scorer), scorer.reference["pd"]["edges"]
     for piece, answers in _scored(job, scorer, kept.rows if kept is not None else 0):
         if kept is not None:

@@ -35,7 +35,8 @@ COUNT_SECONDS = 1.0
 """How often a worker writes what it has counted; a killed one loses no more than this much of it."""
 SWEEP_SECONDS = 60.0
 COLLECTIONS = 10_000, 20, 20
-"""Python's thresholds for a search for cycles: its own, of 700 objects, would have one begin every twenty answers."""
+"""New objects that set off Python's search for cycles, and how many searches of the younger set off one of the older.
+Its own first threshold is 700, a few dozen answers, and each search holds up all of them."""
 UNWRITTEN = "The last record could not be written, so it got no answer. Is the disk full, or the database away?"
 
 
