@@ -54,6 +54,9 @@ class EbmParams(Frozen):
     rounds: Annotated[int, Field(ge=10, le=50_000)] | None = None
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.04
     interactions: Annotated[int, Field(ge=0, le=200)] | None = None
+    """Pairs of inputs in interpret's machine, which leaves inputs with a direction out of them."""
+    tree_pairs: Annotated[int, Field(ge=0, le=500)] | None = None
+    """Pairs in the boosted trees that the machine is averaged with; 0: no trees."""
     max_bins: Annotated[int, Field(ge=8, le=1024)] = 256
     max_leaves: Annotated[int, Field(ge=2, le=16)] = 2
     """Steps that one round adds to an input; a pair's are not counted. Three lose .0000 to .0038 AUC against two on the

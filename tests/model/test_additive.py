@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from creditrisk.contract import Input
 from creditrisk.errors import ModelError
 from creditrisk.model.additive import AdditiveModel, EbmModel, ScorecardModel
+from creditrisk.model.directions import check_monotone
 from creditrisk.model.family import Value, load_model
 from creditrisk.model.points import points_table
-from creditrisk.model.terms import Bins, Pair, Terms, check_monotone
+from creditrisk.model.terms import Bins, Pair, Terms
 
 INPUTS = (
     Input(name="a", kind="number", title="A", monotone="increasing"),

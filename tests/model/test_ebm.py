@@ -8,10 +8,11 @@ import pytest
 from glassbox import INPUTS, as_table, make_data, odd_rows
 
 from creditrisk.model.additive import EbmModel
+from creditrisk.model.directions import check_monotone
 from creditrisk.model.ebm import as_interpret, candidates, export, fit, train, with_defaults
 from creditrisk.model.encoding import fit_encoding
 from creditrisk.model.family import load_model
-from creditrisk.model.terms import Floats, check_monotone
+from creditrisk.model.terms import Floats
 from creditrisk.params import ModelParams
 
 PARAMS = ModelParams.model_validate(

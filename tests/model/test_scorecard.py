@@ -12,11 +12,11 @@ from creditrisk.contract import Input
 from creditrisk.errors import ModelError
 from creditrisk.model.additive import ScorecardModel
 from creditrisk.model.binning import bin_input
+from creditrisk.model.directions import check_monotone
 from creditrisk.model.encoding import fit_encoding
 from creditrisk.model.family import TrainingData, load_model
 from creditrisk.model.points import points_table
 from creditrisk.model.scorecard import candidates, fit, regress, wald
-from creditrisk.model.terms import check_monotone
 from creditrisk.params import ModelParams
 
 PARAMS = ModelParams.model_validate({"encoding": {"one_hot_up_to": 10}, "scorecard": {"min_iv": 0.01}})

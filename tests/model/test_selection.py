@@ -17,7 +17,7 @@ from creditrisk.model.race import Race
 from creditrisk.model.selection import select
 from creditrisk.params import BlendParams, CatboostParams, EbmParams, LightgbmParams, ModelParams, XgboostParams
 
-QUICK_EBM = EbmParams(bags=4, rounds=500, interactions=2, learning_rate=0.1, max_bins=32, l2=0.0)
+QUICK_EBM = EbmParams(bags=4, rounds=500, interactions=2, tree_pairs=0, learning_rate=0.1, max_bins=32, l2=0.0)
 QUICK_CATBOOST = CatboostParams(rounds=150, depth=5, learning_rate=0.2)
 QUICK = ModelParams(folds=2, ebm=QUICK_EBM, catboost=QUICK_CATBOOST)
 

@@ -2,12 +2,17 @@
 
 It is a sum of step functions of one input each and of tables of two inputs, so its export is exact. Training is tuned
 down from interpret's defaults (bags, rounds, learning rate) to take seconds.
+
+interpret leaves inputs with a direction out of every pair, so its machine is averaged with boosted trees of two inputs
+(``pair_trees``), which keep a direction in pairs too. Both are sums of such tables, hence so is their mean.
 """
 
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,14 +20,19 @@ from numpy.typing import NDArray
 
 from creditrisk.errors import ModelError
 from creditrisk.model.additive import EbmModel
+from creditrisk.model.columns import ColumnTerm, terms_of_inputs
+from creditrisk.model.directions import hold_directions
 from creditrisk.model.encoding import EncodedColumn, Encoding, fit_encoding
 from creditrisk.model.family import Fitted, TrainingData
-from creditrisk.model.terms import Bins, Floats, Indexes, Pair, Terms
+from creditrisk.model.pair_trees import PairTrees, fit_pair_trees
+from creditrisk.model.terms import Floats, Indexes, Terms
 from creditrisk.model.threads import threads
 from creditrisk.params import EbmParams, ModelParams
 
-ROUNDING = 1e-9
-"""Steps against a direction up to this size come from adding floats in another order, and are levelled out."""
+SMALL = 3_000
+"""Rows below which a table is small."""
+HALF = 0.5
+"""Share of the machine and of the trees in their mean."""
 
 
 def fit(data: TrainingData, params: ModelParams, seed: int, valid: TrainingData | None = None) -> Fitted:
@@ -34,16 +44,20 @@ def fit(data: TrainingData, params: ModelParams, seed: int, valid: TrainingData 
     settings = with_defaults(data.table.height, params).ebm
     encoding = fit_encoding(data, params, seed, one_hot=False)
     machine = train(data, encoding, settings, seed)
-    terms = _level(encoding, export(machine, encoding))
-    model = EbmModel.build(data.inputs, float(machine.intercept_[0]), terms, data.table, data.weight)
-    return Fitted(model, None, _details(machine, encoding, settings))
+    intercept, terms = float(machine.intercept_[0]), export(machine, encoding)
+    trees = fit_pair_trees(data, encoding, settings, seed) if settings.tree_pairs else None
+    if trees is not None:
+        intercept, terms = HALF * (intercept + trees.intercept), _mean(machine, trees, encoding)
+    model = EbmModel.build(data.inputs, intercept, terms, data.table, data.weight)
+    model = EbmModel(model.inputs, model.baseline, hold_directions(model.inputs, model.terms))
+    return Fitted(model, None, _details(machine, trees, encoding, settings))
 
 
 def candidates(rows: int, params: ModelParams) -> list[ModelParams]:
     """Capacities to try: without and with pairs on a small table, few and many pairs on a larger one."""
     if params.ebm.interactions is not None:
         return [with_defaults(rows, params)]
-    pairs = (0, 8) if rows < 3_000 else (15, 45)
+    pairs = (0, 8) if rows < SMALL else (15, 45)
     return [with_defaults(rows, _updated(params, interactions=count)) for count in pairs]
 
 
@@ -52,7 +66,8 @@ def with_defaults(rows: int, params: ModelParams) -> ModelParams:
     ebm = params.ebm
     return _updated(
         params,
-        interactions=(8 if rows < 3_000 else 15) if ebm.interactions is None else ebm.interactions,
+        interactions=(8 if rows < SMALL else 15) if ebm.interactions is None else ebm.interactions,
+        tree_pairs=(0 if rows < SMALL else 40) if ebm.tree_pairs is None else ebm.tree_pairs,
         rounds=1_500 if ebm.rounds is None else ebm.rounds,
     )
 
@@ -104,53 +119,45 @@ def as_interpret(matrix: Floats, columns: tuple[EncodedColumn, ...]) -> dict[str
 
 
 def export(machine: Any, encoding: Encoding) -> Terms:
-    """Write a fitted classifier as terms of the inputs; the sum of terms and ``intercept_`` is its own margin.
-
-    All columns that encode one input are functions of its value, so their terms add up in the input's own bins.
-    """
-    shapes = [_shape(machine, encoding, index) for index in range(len(encoding.inputs))]
-    effects = [np.zeros(shape.bins.count) for shape in shapes]
-    pairs = []
-    owner = [column.input_index for column in encoding.columns]
-    for features, scores in zip(machine.term_features_, machine.term_scores_, strict=True):
-        own = [owner[feature] for feature in features]
-        places = [shapes[one].places[feature, len(features)] for one, feature in zip(own, features, strict=True)]
-        if len(set(own)) == 1:
-            effects[own[0]] += scores[tuple(places)]
-        else:
-            pairs.append(Pair(own[0], own[1], places[0], places[1], np.ascontiguousarray(scores)))
-    return Terms(tuple(shape.bins for shape in shapes), tuple(effects), tuple(pairs))
+    """Write a fitted classifier as terms of the inputs; the sum of terms and ``intercept_`` is its own margin."""
+    cuts = [_cuts(machine, encoding, index) for index in range(len(encoding.inputs))]
+    return terms_of_inputs(encoding, cuts, _column_terms(machine))
 
 
-@dataclass(frozen=True)
-class _Shape:
-    """Bins of an input, and the place of each in interpret's tensors by (column, inputs in the term)."""
-
-    bins: Bins
-    places: dict[tuple[int, int], Indexes]
-
-
-def _shape(machine: Any, encoding: Encoding, index: int) -> _Shape:
-    features = [at for at, column in enumerate(encoding.columns) if column.input_index == index]
-    table = encoding.tables[index]
-    if table is not None:
-        bins = Bins("category", np.empty(0), table.values)
-        numbers = table.numbers
-    else:
-        levels = [np.asarray(cuts, dtype=np.float64) for cuts in machine.bins_[features[0]]]
-        bins = Bins("number", np.unique(np.concatenate(levels)))
-        numbers = np.concatenate([[-np.inf], bins.cuts, [np.nan]])[:, None]  # the lowest number of each bin
-    places = {
-        (feature, level): _place(machine.bins_[feature], level, numbers[:, at])
-        for at, feature in enumerate(features)
-        for level in (1, 2)
-    }
-    return _Shape(bins, places)
+def _mean(machine: Any, trees: PairTrees, encoding: Encoding) -> Terms:
+    """The machine and the trees in equal parts."""
+    owners = [column.input_index for column in encoding.columns]
+    cuts = [
+        np.union1d(_cuts(machine, encoding, index), trees.cuts[owners.index(index)])
+        for index in range(len(encoding.inputs))
+    ]
+    parts = [replace(term, table=HALF * term.table) for term in (*_column_terms(machine), *trees.terms)]
+    return terms_of_inputs(encoding, cuts, parts)
 
 
-def _place(levels: list[Any], level: int, numbers: Floats) -> Indexes:
+def _column_terms(machine: Any) -> list[ColumnTerm]:
+    return [
+        ColumnTerm(tuple(features), tuple(_rule(machine, feature, len(features)) for feature in features), scores)
+        for features, scores in zip(machine.term_features_, machine.term_scores_, strict=True)
+    ]
+
+
+def _cuts(machine: Any, encoding: Encoding, index: int) -> Floats:
+    """Where the bins of a number begin; none for a category."""
+    if encoding.tables[index] is not None:
+        return np.empty(0)
+    column = [column.input_index for column in encoding.columns].index(index)
+    return np.unique(np.concatenate([np.asarray(cuts, dtype=np.float64) for cuts in machine.bins_[column]]))
+
+
+def _rule(machine: Any, feature: int, inputs: int) -> Callable[[Floats], Indexes]:
+    """How numbers of a column find their place in the tensor of a term of one input or of two."""
+    levels = machine.bins_[feature]
+    return partial(_place, levels[min(len(levels), inputs) - 1])
+
+
+def _place(rule: Any, numbers: Floats) -> Indexes:
     """Index into a tensor of interpret: 0 is missing, then the bins, the last is unseen."""
-    rule = levels[min(len(levels), level) - 1]
     if isinstance(rule, dict):
         return np.array([rule.get(str(int(number)), -1) for number in numbers], dtype=np.int64)
     places = np.searchsorted(rule, numbers, side="right") + 1
@@ -158,36 +165,26 @@ def _place(levels: list[Any], level: int, numbers: Floats) -> Indexes:
     return places
 
 
-def _level(encoding: Encoding, terms: Terms) -> Terms:
-    effects = list(terms.effects)
-    for column in encoding.columns:
-        bins, effect = terms.bins[column.input_index], effects[column.input_index].copy()
-        if column.monotone:
-            inner = slice(0, bins.count - 1 if bins.kind == "number" else len(bins.values))
-            run = np.maximum if column.monotone > 0 else np.minimum
-            levelled = run.accumulate(effect[inner])
-            if np.abs(levelled - effect[inner]).max(initial=0.0) <= ROUNDING:
-                effect[inner] = levelled
-        effects[column.input_index] = effect
-    return Terms(terms.bins, tuple(effects), terms.pairs)
-
-
-def _details(machine: Any, encoding: Encoding, settings: EbmParams) -> dict[str, Any]:
+def _details(machine: Any, trees: PairTrees | None, encoding: Encoding, settings: EbmParams) -> dict[str, Any]:
     steps = np.atleast_2d(machine.best_iteration_).max(axis=1)
     singles = sum(len(term) == 1 for term in machine.term_features_)
-    held = sorted({encoding.inputs[column.input_index].name for column in encoding.columns if column.monotone})
-    return {
+    details: dict[str, Any] = {
         "settings": settings.model_dump(),
         "rounds": int(np.ceil(steps[0] / max(singles, 1))),
         "terms": singles,
         "pairs": [machine.term_names_[at] for at, term in enumerate(machine.term_features_) if len(term) == 2],
-        "inputs_without_pairs": held,
-        "note": (
-            f"{len(held)} of {len(encoding.inputs)} inputs have a direction that binds; "
-            "interpret leaves these out of every pair."
-        ),
         "encoded": {encoding.inputs[i].name: len(t.values) for i, t in enumerate(encoding.tables) if t is not None},
     }
+    if trees is not None:
+        names = [column.name for column in encoding.columns]
+        pairs = [" & ".join(names[at] for at in term.columns) for term in trees.terms if len(term.columns) == 2]
+        return details | {"trees": trees.trees, "pairs_of_trees": pairs}
+    held = sorted({encoding.inputs[column.input_index].name for column in encoding.columns if column.monotone})
+    note = (
+        f"{len(held)} of {len(encoding.inputs)} inputs have a direction that binds; "
+        "interpret leaves these out of every pair."
+    )
+    return details | {"inputs_without_pairs": held, "note": note}
 
 
 def _updated(params: ModelParams, **changes: Any) -> ModelParams:

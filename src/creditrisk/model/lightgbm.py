@@ -40,7 +40,7 @@ def fit(data: TrainingData, params: ModelParams, seed: int, valid: TrainingData 
     Raises:
         ModelError: LightGBM is not installed or refuses the rows.
     """
-    library = _library()
+    library = import_lightgbm()
     settled = candidates(data.table.height, params)[0]
     encoding = fit_encoding(data, settled, seed)
     try:
@@ -74,7 +74,7 @@ class LightgbmModel(EncodedModel):
     trees_file = TREES_FILE
 
     def _read(self) -> int:
-        library = _library()
+        library = import_lightgbm()
         try:
             self.booster: lightgbm.Booster = library.Booster(model_str=self.trees.decode())
         except library.basic.LightGBMError as error:
@@ -121,7 +121,8 @@ def _options(settings: LightgbmParams, encoding: Encoding, seed: int) -> dict[st
     return options
 
 
-def _library() -> Any:
+def import_lightgbm() -> Any:
+    """The library; ModelError with what to do where it is not installed."""
     try:
         import lightgbm
     except ImportError as error:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from creditrisk.contract import Input
 from creditrisk.model.evidence import category_code, category_codes
 from creditrisk.model.grid import Grid
 
@@ -182,40 +181,3 @@ def _compact(pair: Pair) -> Pair:
     rows, first = np.unique(pair.first_index, return_inverse=True)
     columns, second = np.unique(pair.second_index, return_inverse=True)
     return replace(pair, first_index=first, second_index=second, table=pair.table[np.ix_(rows, columns)])
-
-
-def check_monotone(inputs: Sequence[Input], terms: Terms, tolerance: float = 0.0) -> list[str]:
-    """Look in the tables for a step against a contract's direction.
-
-    The partners of an input in its pairs may take any value, so the least favourable partner is taken for each.
-
-    Returns:
-        One sentence for each input that breaks its direction; empty where all hold. Missing has no place in the order.
-    """
-    faults = []
-    for index, item in enumerate(inputs):
-        if item.monotone is None:
-            continue
-        sign = 1.0 if item.monotone == "increasing" else -1.0
-        order = _in_order(item, terms.bins[index])
-        steps = sign * np.diff(terms.effects[index][order])
-        for pair in terms.pairs:
-            if index in (pair.first, pair.second):
-                own, table = (
-                    (pair.first_index, pair.table) if pair.first == index else (pair.second_index, pair.table.T)
-                )
-                steps = steps + (sign * np.diff(table[own[order]], axis=0)).min(axis=1)
-        if steps.size and steps.min() < -tolerance:
-            at = int(steps.argmin())
-            faults.append(
-                f"{item.name}: risk must be {item.monotone}, but the log-odds go the other way by "
-                f"{-steps[at]:.3g} between bins {at} and {at + 1}."
-            )
-    return faults
-
-
-def _in_order(item: Input, bins: Bins) -> Indexes:
-    if bins.kind == "number":
-        return np.arange(bins.cuts.size + 1)
-    places = {value: place for place, value in enumerate(bins.values)}
-    return np.array([places[value] for value in item.values if value in places], dtype=np.int64)

@@ -34,9 +34,10 @@ _SCORECARD: list[Setting] = [
 ]
 
 
-def _ebm(pairs: int, bags: int, rate: float, l2: float, bins: int = 256) -> Setting:
+def _ebm(pairs: int, bags: int, rate: float, l2: float, bins: int = 256, of_trees: int = 40) -> Setting:
     return {
         "interactions": pairs,
+        "tree_pairs": of_trees,
         "bags": bags,
         "learning_rate": rate,
         "rounds": 1_500,
@@ -75,7 +76,7 @@ def _xgboost(rounds: int, leaves: int, rate: float = 0.03, weight: float = 5.0, 
 
 _SMALL: dict[str, list[Setting]] = {
     "scorecard": _SCORECARD,
-    "ebm": [_ebm(0, 8, 0.03, 10.0), _ebm(8, 8, 0.03, 10.0)],
+    "ebm": [_ebm(0, 8, 0.03, 10.0, of_trees=0), _ebm(8, 8, 0.03, 10.0, of_trees=0)],
     "catboost": [_catboost(300, 4, 0.03), _catboost(600, 6, 0.04)],
     "lightgbm": [_lightgbm(200, 7), _lightgbm(300, 31, rows=10)],
     "xgboost": [_xgboost(200, 7), _xgboost(300, 31, weight=2.0)],
