@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import re
+import time
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -22,10 +23,35 @@ from creditrisk.tracking.store import ANSWER_SECONDS, UNREACHABLE, shown, sqlite
 
 HEARTBEAT_SECONDS, GRACE_SECONDS = 20, 90
 """A trial whose process has not been heard of for so long is taken for dead."""
+LOOK_SECONDS = 1
+"""How often the thread that says a trial is alive looks whether it is still wanted."""
 
 
 class Storage(RDBStorage):
-    """Optuna's, whose trials bear the name of their process from when they stop waiting."""
+    """Optuna's, whose trials bear the name of their process from when they stop waiting, and whose threads end with it.
+
+    Optuna starts a thread for each trial. An interruption that falls into the start leaves it without anybody to stop
+    it, and the process would wait for it for ever.
+    """
+
+    closed = False
+    """Set when nothing may be written any more."""
+    _beats: tuple[int, float] = (-1, 0.0)
+    """The trial last said to be alive, and when."""
+
+    def get_heartbeat_interval(self) -> int:
+        """Seconds until ``record_heartbeat`` is called again."""
+        return LOOK_SECONDS
+
+    def record_heartbeat(self, trial_id: int) -> None:
+        """As Optuna's, every ``HEARTBEAT_SECONDS``; ends the calling thread where the storage is closed."""
+        if self.closed:
+            raise SystemExit
+        trial, before = self._beats
+        now = time.monotonic()
+        if trial != trial_id or now - before >= HEARTBEAT_SECONDS:
+            super().record_heartbeat(trial_id)
+            self._beats = trial_id, now
 
     def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
         """As Optuna's; a trial that begins to run is named as well."""
@@ -52,7 +78,7 @@ def sentences(url: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def opened(url: str) -> Iterator[RDBStorage]:
+def opened(url: str) -> Iterator[Storage]:
     """The database, whose tables are made where they are missing; its connections end with the block."""
     try:
         with sentences(url):
@@ -64,11 +90,12 @@ def opened(url: str) -> Iterator[RDBStorage]:
     try:
         yield storage
     finally:
+        storage.closed = True
         storage.remove_session()
         storage.engine.dispose()
 
 
-def _connect(url: str) -> RDBStorage:
+def _connect(url: str) -> Storage:
     logging.getLogger("alembic").setLevel(logging.WARNING)
     # An interruption may fall into the closing of a cursor, which is then logged with its traceback and goes on.
     logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
