@@ -31,8 +31,7 @@ def encoded(data: TrainingData, params: ModelParams = PARAMS) -> Encoding:
 
 
 def terms_of(trees: PairTrees, encoding: Encoding) -> Terms:
-    owners = [column.input_index for column in encoding.columns]
-    return terms_of_inputs(encoding, [trees.cuts[owners.index(at)] for at in range(len(INPUTS))], trees.terms)
+    return terms_of_inputs(encoding, trees.cuts, trees.terms)
 
 
 def margin(trees: PairTrees, encoding: Encoding, table: pl.DataFrame) -> Floats:

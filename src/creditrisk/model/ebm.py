@@ -44,9 +44,11 @@ def fit(data: TrainingData, params: ModelParams, seed: int, valid: TrainingData 
     settings = with_defaults(data.table.height, params).ebm
     encoding = fit_encoding(data, params, seed, one_hot=False)
     machine = train(data, encoding, settings, seed)
-    intercept, terms = float(machine.intercept_[0]), export(machine, encoding)
     trees = fit_pair_trees(data, encoding, settings, seed) if settings.tree_pairs else None
-    if trees is not None:
+    intercept = float(machine.intercept_[0])
+    if trees is None:
+        terms = export(machine, encoding)
+    else:
         intercept, terms = HALF * (intercept + trees.intercept), _mean(machine, trees, encoding)
     model = EbmModel.build(data.inputs, intercept, terms, data.table, data.weight)
     model = EbmModel(model.inputs, model.baseline, hold_directions(model.inputs, model.terms))
@@ -126,11 +128,7 @@ def export(machine: Any, encoding: Encoding) -> Terms:
 
 def _mean(machine: Any, trees: PairTrees, encoding: Encoding) -> Terms:
     """The machine and the trees in equal parts."""
-    owners = [column.input_index for column in encoding.columns]
-    cuts = [
-        np.union1d(_cuts(machine, encoding, index), trees.cuts[owners.index(index)])
-        for index in range(len(encoding.inputs))
-    ]
+    cuts = [np.union1d(_cuts(machine, encoding, index), own) for index, own in enumerate(trees.cuts)]
     parts = [replace(term, table=HALF * term.table) for term in (*_column_terms(machine), *trees.terms)]
     return terms_of_inputs(encoding, cuts, parts)
 

@@ -97,9 +97,7 @@ def _threads(rows: Floats) -> int:
 
 
 def _options(settings: LightgbmParams, encoding: Encoding, seed: int) -> dict[str, Any]:
-    options: dict[str, Any] = {
-        "objective": "binary",
-        "metric": "binary_logloss",
+    return common_options(encoding) | {
         "learning_rate": settings.learning_rate,
         "num_leaves": settings.leaves,
         "min_data_in_leaf": settings.min_rows_in_leaf,
@@ -109,8 +107,16 @@ def _options(settings: LightgbmParams, encoding: Encoding, seed: int) -> dict[st
         "lambda_l2": 1.0,
         "cat_smooth": 10.0,
         "seed": seed,
-        "deterministic": True,
         "force_row_wise": True,
+    }
+
+
+def common_options(encoding: Encoding) -> dict[str, Any]:
+    """What all trees on encoded columns have in common: the loss, repeatable sums, threads, and the directions."""
+    options: dict[str, Any] = {
+        "objective": "binary",
+        "metric": "binary_logloss",
+        "deterministic": True,
         "num_threads": threads(),
         "verbosity": -1,
     }

@@ -21,9 +21,8 @@ from creditrisk.errors import ModelError
 from creditrisk.model.columns import ColumnTerm
 from creditrisk.model.encoding import Encoding
 from creditrisk.model.family import TrainingData
-from creditrisk.model.lightgbm import PATIENCE, import_lightgbm
+from creditrisk.model.lightgbm import PATIENCE, common_options, import_lightgbm
 from creditrisk.model.terms import Floats, Indexes
-from creditrisk.model.threads import threads
 from creditrisk.params import EbmParams
 
 BINS = 32
@@ -54,8 +53,8 @@ class PairTrees:
 
     intercept: float
     terms: list[ColumnTerm]
-    cuts: dict[int, Floats]
-    """By column: numbers from which the terms may change, rising; none of a column of codes."""
+    cuts: list[Floats]
+    """By input: where its bins begin, rising; of no meaning for a category."""
     trees: list[int]
     """How many each bag took."""
 
@@ -102,24 +101,15 @@ def fit_pair_trees(data: TrainingData, encoding: Encoding, settings: EbmParams, 
 
 
 def _options(encoding: Encoding, settings: EbmParams, rows: int) -> dict[str, Any]:
-    options: dict[str, Any] = {
-        "objective": "binary",
-        "metric": "binary_logloss",
+    return common_options(encoding) | {
         "learning_rate": RATE * settings.learning_rate,
         "num_leaves": LEAVES,
         "min_data_in_leaf": max(1, min(MOST_IN_LEAF, rows // 100)),
         "lambda_l2": settings.l2,
         "feature_fraction": COLUMN_SHARE,
         "max_bin": BINS,
-        "deterministic": True,
         "force_col_wise": True,
-        "num_threads": threads(),
-        "verbosity": -1,
     }
-    directions = [column.monotone for column in encoding.columns]
-    if any(directions):
-        options |= {"monotone_constraints": directions, "monotone_constraints_method": "intermediate"}
-    return options
 
 
 def _held_out(y: Floats, random: np.random.Generator) -> Mask:
@@ -209,7 +199,8 @@ def _as_tables(bags: list[list[Node]], encoding: Encoding, weight: Floats) -> Pa
         ColumnTerm(columns, tuple(levels[at].place for at in columns), share * table)
         for columns, table in [*(((at,), table) for at, table in singles.items()), *pairs.items()]
     ]
-    cuts = {at: level.cuts for at, level in enumerate(levels)}
+    owners = [column.input_index for column in encoding.columns]
+    cuts = [levels[owners.index(at)].cuts for at in range(len(encoding.inputs))]
     return PairTrees(share * intercept, terms, cuts, [len(trees) for trees in bags])
 
 
