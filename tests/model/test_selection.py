@@ -85,6 +85,16 @@ def test_capacity_and_rounds_are_settled_around_what_is_fixed() -> None:
     assert settled.rounds > np.mean(chosen["rounds"])
 
 
+def test_the_glass_box_races_with_half_its_bags_and_is_fitted_with_all() -> None:
+    data = make_data(1_200, interactions=False)
+    ebm = EbmParams(bags=3, rounds=30)  # two capacities are tried: without and with pairs
+    found = select(data, ModelParams(family="ebm", folds=2, ebm=ebm), 0)
+    assert [entry["setting"]["bags"] for entry in found.leaderboard] == [2, 2]
+    assert found.params.ebm.bags == 3
+    settled = select(data, ModelParams(family="ebm", folds=2, ebm=QUICK_EBM), 0)  # nothing is left to settle
+    assert (settled.leaderboard, settled.params.ebm) == ([], QUICK_EBM)
+
+
 def test_fixed_rounds_are_fitted_as_they_are() -> None:
     params = ModelParams(family="lightgbm", folds=2, lightgbm=LightgbmParams(rounds=37))
     found = select(make_data(1_200, interactions=False), params, 0)

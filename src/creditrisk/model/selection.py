@@ -8,6 +8,7 @@ Whatever params fixes is not searched.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ SMALL, REPEATS = 3_000, 2
 """Rows up to which the folds are drawn again: one draw says too little, and fits are cheap."""
 SEARCH_RATE = 0.08
 """Learning rate of CatBoost while searching; what is won goes back as rounds at the final, lower rate."""
+SEARCH_BAGS = 0.5
+"""Share of the glass box's bags while searching: more of them steady the mean, of every setting alike."""
 GROWTH = 0.4
 """More rows bear more rounds: by this power of their ratio."""
 MIN_ROUNDS, MAX_ROUNDS = 30, 20_000
@@ -67,7 +70,7 @@ def select(
     offered = {family: candidates(family, rows, params) for family in families}
     entrants = [_entrant(family, offer, params) for family, offer in _in_order(offered, rows)]
     if len(entrants) == 1 and not entrants[0].stops_early:
-        return Selection(families[0], entrants[0].params, [])
+        return Selection(families[0], entrants[0].final, [])
     sample = data.take(stratified_sample(data.y, params.subsample, seed))
     repeats = REPEATS if sample.table.height <= SMALL else 1
     _enough(sample, params.folds)
@@ -112,6 +115,9 @@ def _entrant(family: str, offer: ModelParams, given: ModelParams) -> Entrant:
         rounds = round((own.rounds or 0) * (own.learning_rate or SEARCH_RATE) / SEARCH_RATE)
         hastened = own.model_copy(update={"learning_rate": SEARCH_RATE, "rounds": max(rounds, MIN_ROUNDS)})
         return Entrant(family, offer.model_copy(update={"catboost": hastened}), offer, stops_early=True)
+    if family == "ebm":
+        fewer = offer.ebm.model_copy(update={"bags": math.ceil(SEARCH_BAGS * offer.ebm.bags)})
+        return Entrant(family, offer.model_copy(update={"ebm": fewer}), offer, stops_early=False)
     return Entrant(family, offer, offer, stops_early=family in STOPS_EARLY and not fixed)
 
 
