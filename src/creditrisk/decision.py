@@ -81,10 +81,11 @@ class Policy(Frozen):
         return LETTERS[bisect_right(self.bands, pd)]
 
     def band_vector(self, pd: NDArray[np.float64]) -> pl.Series:
-        """Risk bands for many, shape (n,)."""
+        """Risk bands for many, shape (n,), as an enum."""
         import polars as pl
 
-        return pl.Series("band", list(LETTERS)).gather(pl.Series(np.searchsorted(self.bands, pd, side="right")))
+        bands = pl.Series("band", list(LETTERS), dtype=pl.Enum(list(LETTERS)))
+        return bands.gather(pl.Series(np.searchsorted(self.bands, pd, side="right")))
 
     def score(self, log_odds: float) -> int:
         """Points for calibrated log-odds of bad; more is safer."""
@@ -108,9 +109,10 @@ class Policy(Frozen):
         return np.floor(self.offset - self.factor * log_odds + 0.5).astype(np.int64)
 
     def decide_vector(self, pd: NDArray[np.float64]) -> pl.Series:
-        """Decisions for many, shape (n,)."""
+        """Decisions for many, shape (n,), as an enum."""
         import polars as pl
 
         codes = (pd >= self.approve_below).astype(np.int64)
         codes += codes & (pd >= self.decline_from)
-        return pl.Series("decision", get_args(Decision)).gather(pl.Series(codes))
+        decisions = get_args(Decision)
+        return pl.Series("decision", decisions, dtype=pl.Enum(decisions)).gather(pl.Series(codes))

@@ -144,4 +144,4 @@ def test_a_large_table_gives_what_each_row_gives() -> None:
 def test_an_empty_table_has_the_columns() -> None:
     frame = ReasonsTable(INPUTS, MEDIANS).frame(pl.DataFrame({i.name: [] for i in INPUTS}), np.empty((0, 9)))
     assert frame.columns == [*(f"reason_{k}" for k in range(1, 5)), *(f"characteristic_{k}" for k in range(1, 5))]
-    assert frame.dtypes == [pl.String] * 8
+    assert frame.dtypes == [pl.String] * 4 + [pl.Enum([item.name for item in INPUTS])] * 4

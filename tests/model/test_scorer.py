@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from support import small_table
 
 from creditrisk.model.scorer import Scorer
+from creditrisk.model.table_scorer import as_texts
 from creditrisk.params import FAMILIES
 
 TEXTS = st.one_of(
@@ -50,6 +51,19 @@ def test_texts_of_a_csv_give_the_same_as_typed_values(scorer: Scorer) -> None:
     texts = typed.with_columns(pl.all().cast(pl.String))
     same(scorer, texts)
     assert scorer.score_frame(texts)["pd"].equals(scorer.score_frame(typed)["pd"])
+
+
+def test_pieces_of_a_lazy_table_get_what_the_table_gets(scorer: Scorer) -> None:
+    raw = small_table(60).drop("outcome").with_columns(pl.col("income").cast(pl.String))
+    raw[7, "income"] = "much"  # one that cannot be scored
+    pieces = [answers for _, answers in scorer.score_batches(raw.lazy())]
+    assert {dtype.base_type() for dtype in pieces[0].select("decision", "band", "^characteristic_.*$").dtypes} == {
+        pl.Enum
+    }
+    whole = scorer.score_frame(raw)
+    assert pl.String in whole.dtypes
+    assert pl.Enum not in {dtype.base_type() for dtype in whole.dtypes}, "who asks for a table gets plain texts"
+    assert as_texts(pl.concat(pieces)).equals(whole)
 
 
 @settings(max_examples=40)

@@ -17,7 +17,7 @@ from creditrisk.model.bundle import verify
 from creditrisk.model.scorer import Scorer
 from creditrisk.service.filejob import Job
 from creditrisk.service.filerecords import chunks, folder_of
-from creditrisk.service.filework import answers_of, work
+from creditrisk.service.filework import answers_of, ready, work
 from creditrisk.service.identifiers import Identifiers
 from creditrisk.service.records import local
 
@@ -53,7 +53,6 @@ def job_of(state: Path, bundle: Path, frame: pl.DataFrame) -> Job:
         Identifiers().make(1_700_000_000_000_000_000),
         str(state / "upload.csv"),
         "csv",
-        str(bundle),
         verify(bundle).digest,
         "1",
         str(state),
@@ -77,7 +76,7 @@ def test_rows_without_a_date_count_from_the_day_on_which_their_file_came_and_it_
     own = pl.when(pl.int_range(pl.len()) % 2 == 0).then(pl.col("applied"))
     frame = {"all": frame, "some": frame.with_columns(own), "none": frame.drop("applied")}[given]
     job = job_of(tmp_path, dated_bundle, frame)
-    work(job, io.BytesIO())
+    work(job, ready(dated_bundle, job.digest), io.BytesIO())
     expected = [DAY.isoformat()] * 60 if given == "none" else frame["applied"].fill_null(DAY.isoformat()).to_list()
     kept = kept_of(job)
     assert kept["_day"].to_list() == expected
@@ -111,14 +110,14 @@ def test_a_file_that_is_scored_on_another_day_keeps_its_own(tmp_path: Path, date
 
 def test_a_model_that_knows_no_time_has_no_day_on_record(tmp_path: Path, small_bundle: Path) -> None:
     job = job_of(tmp_path, small_bundle, small_table(20).drop("outcome"))
-    work(job, io.BytesIO())
+    work(job, ready(small_bundle, job.digest), io.BytesIO())
     assert kept_of(job)["_day"].to_list() == [None] * 20
 
 
 def test_an_id_that_has_the_name_of_an_answer_is_kept_under_another(clashing_bundle: Path, tmp_path: Path) -> None:
     table, out = clashing_table(30), io.BytesIO()
     job = job_of(tmp_path, clashing_bundle, table)
-    work(job, out)
+    work(job, ready(clashing_bundle, job.digest), out)
     found = pl.read_csv(out.getvalue(), infer_schema=False)
     assert found.columns[:5] == ["row", "row (id)", "verdict (id)", "decision_id (id)", "decision_id"]
     assert set(found["verdict"]) == {"scored"}

@@ -14,7 +14,7 @@ from creditrisk.commands.context import Context
 from creditrisk.data.source import scan
 from creditrisk.errors import DataError, os_sentence
 from creditrisk.model.scorer import Scorer
-from creditrisk.model.table_scorer import identifiers, mark_broken
+from creditrisk.model.table_scorer import as_texts, identifiers, mark_broken
 from creditrisk.progress import Bar, bar
 
 WRITERS = (".csv", ".parquet")
@@ -108,7 +108,7 @@ def _write(frames: Iterator[pl.DataFrame], path: Path, kind: str) -> None:
     writer = None
     try:
         for frame in frames:
-            arrow = frame.to_arrow()
+            arrow = as_texts(frame).to_arrow()
             writer = writer or pq.ParquetWriter(path, arrow.schema, compression="zstd")
             writer.write_table(arrow)
     finally:

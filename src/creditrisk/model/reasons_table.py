@@ -30,7 +30,8 @@ class ReasonsTable:
         self._inputs, self._limit = inputs, limit
         self._medians = [medians.get(item.name) for item in inputs]
         self._words = [words_of(item) for item in inputs]
-        self._names = pl.Series([*(item.name for item in inputs), None], dtype=pl.String)
+        names = [item.name for item in inputs]
+        self._names = pl.Series([*names, None], dtype=pl.Enum(names))
         shared: list[str | None] = [None]  # where a row has fewer reasons
         for item, words in zip(inputs, self._words, strict=True):
             shared += [missing_text(item), _one_text(item) or words.high, words.low]
@@ -44,7 +45,7 @@ class ReasonsTable:
             contributions: shape (n, len(inputs)).
 
         Returns:
-            Texts reason_1 ... and names characteristic_1 ..., null where a row has fewer reasons.
+            Texts reason_1 ... and names characteristic_1 ... (enums), null where a row has fewer reasons.
         """
         places, parts = _top(contributions, self._limit)
         places[parts <= 0.0] = len(self._inputs)

@@ -118,6 +118,9 @@ class Scorer:
     ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
         """Score a lazy table piece by piece in bounded memory, on all cores; yields (raw rows, answers) in order.
 
+        Answers are those of ``score_frame``, but that decision, band and characteristics are enums: they are written
+        as such, without looking each text up again.
+
         Args:
             raw: applications under raw names.
             application_date: the day of application of all rows.

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import polars as pl
+import polars.selectors as cs
 
 from creditrisk.data.characteristics import input_columns, parse_all
 from creditrisk.data.clean_scoring import ScoringCleaner
@@ -43,9 +44,9 @@ class TableScorer:
         """Score a table in memory, see ``Scorer.score_frame``."""
         rows = min(BATCH_ROWS, max(FEWEST_ROWS, -(-raw.height // cores())))
         if raw.height <= rows:
-            return self._piece(raw, application_date)
+            return as_texts(self._piece(raw, application_date))
         work = partial(self._piece, application_date=application_date, today=dt.date.today())
-        return pl.concat(in_order(work, raw.iter_slices(rows), cores()))
+        return as_texts(pl.concat(in_order(work, raw.iter_slices(rows), cores())))
 
     def batches(
         self, raw: pl.LazyFrame, application_date: dt.date | None = None, today: dt.date | None = None
@@ -90,6 +91,11 @@ class TableScorer:
         if key not in self._cleaners:
             self._cleaners = {key: ScoringCleaner(self._scorer.contract, schema)}
         return self._cleaners[key]
+
+
+def as_texts(answers: pl.DataFrame) -> pl.DataFrame:
+    """Answers whose texts of few values are enums, with all of them as plain texts."""
+    return answers.with_columns(cs.enum().cast(pl.String))
 
 
 def identifiers(contract: Contract, piece: pl.DataFrame, taken: Sequence[str]) -> pl.DataFrame:

@@ -8,6 +8,7 @@ import os
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import msgspec
 
@@ -22,7 +23,7 @@ _ENDING: set[asyncio.Task[None]] = set()
 
 
 class FileChild:
-    """The process, from its start to its end; it starts up while its file still comes.
+    """The process, from its start to its end; it starts up, and loads its model, while its file still comes.
 
     Args:
         process: which waits for its job.
@@ -35,14 +36,21 @@ class FileChild:
         self._saying = asyncio.create_task(self._listen())
 
     @classmethod
-    async def start(cls, settings: ServiceSettings) -> FileChild:
+    async def start(cls, settings: ServiceSettings, bundle: Path, digest: str) -> FileChild:
         """Start the process.
+
+        Args:
+            settings: the service's.
+            bundle: the model to score by.
+            digest: the bundle's.
 
         Raises:
             OSError: there cannot be another process.
         """
-        command = [sys.executable, "-m", "creditrisk.service.filework"]
-        environment = os.environ | settings.to_environment() | {"PYTHONUNBUFFERED": "1"}
+        command = [sys.executable, "-m", "creditrisk.service.filework", str(bundle), digest]
+        # NumPy's threads for linear algebra, which is not done there, would only spin.
+        own = {"PYTHONUNBUFFERED": "1", "OPENBLAS_NUM_THREADS": "1"}
+        environment = os.environ | settings.to_environment() | own
         process = await asyncio.create_subprocess_exec(
             *command, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=environment, limit=READ_BYTES
         )

@@ -19,8 +19,8 @@ class Job(msgspec.Struct):
     upload: str | None
     """None where nothing is left to score: the recorded answers are given again."""
     kind: str
-    bundle: str
     digest: str
+    """Of the bundle that scores it."""
     version: str
     state: str
     key_id: str | None

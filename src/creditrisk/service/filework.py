@@ -1,8 +1,9 @@
 """The work on one uploaded file, in a process of its own: scored piece by piece, recorded, then answered.
 
-It reads what to do as JSON from standard input and writes the answers as CSV to standard output. A piece's answers are
-written when its record is on the disk. Single applications that the worker answers meanwhile are not held up, and a
-file that would fill memory (a compressed bomb) ends this process alone.
+It is started with the model to score by and makes that ready while the file still comes; then it reads what to do as
+JSON from standard input and writes the answers as CSV to standard output. A piece's answers are written when its record
+is on the disk. Single applications that the worker answers meanwhile are not held up, and a file that would fill memory
+(a compressed bomb) ends this process alone.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 import msgspec
 import numpy as np
@@ -39,22 +40,27 @@ WATCH_SECONDS = 0.1
 
 def main() -> None:
     """Do the work; the exit code says how it ended."""
+    bundle, digest = sys.argv[1:]
+    try:
+        scorer = ready(Path(bundle), digest)
+    except BundleError as error:
+        if sys.stdin.buffer.read():
+            print(str(error), file=sys.stderr)
+        _leave(1)
     told = sys.stdin.buffer.read()
     if not told:  # the request was refused, or its client left, while the file came
-        return
+        _leave(0)
     job = msgspec.json.decode(told, type=Job)
     threading.Thread(target=_watch_memory, args=(job.max_memory_bytes,), daemon=True).start()
     out = sys.stdout.buffer
     try:
-        work(job, out)
+        work(job, scorer, out)
         out.flush()
+        _leave(0)  # taking an interpreter down takes a tenth of a second, which the answer's end would wait for
     except BeingScoredError:
         _leave(WORKED_ON)
     except ServiceError:  # the database is away, or refuses
         _leave(NO_SPACE)
-    except BundleError as error:
-        print(str(error), file=sys.stderr)
-        _leave(1)
     except CreditRiskError as error:
         # The client never saw the path of the copy that was made of its file.
         print(str(error).replace(job.upload or "", "the file") if job.upload else str(error), file=sys.stderr)
@@ -69,12 +75,23 @@ def main() -> None:
         _leave(NO_SPACE)
 
 
-def _leave(code: int) -> None:
+def _leave(code: int) -> NoReturn:
     sys.stderr.flush()
     os._exit(code)
 
 
-def work(job: Job, out: BinaryIO) -> None:
+def ready(bundle: Path, digest: str) -> Scorer:
+    """The model of a bundle that a worker verified, loaded, and its golden rows replayed.
+
+    Raises:
+        BundleError: it is no longer what it was.
+    """
+    scorer = Scorer.load(bundle, digest)
+    golden.replay_table(scorer, golden.read(bundle))
+    return scorer
+
+
+def work(job: Job, scorer: Scorer, out: BinaryIO) -> None:
     """Score, record and answer, the next pieces being scored while one is recorded."""
     kept = None if job.upload is None else _chunks(job)
     number = 0
@@ -86,8 +103,6 @@ def work(job: Job, out: BinaryIO) -> None:
             number += 1
     if job.upload is None:
         return
-    scorer = Scorer.load(Path(job.bundle), job.digest)
-    golden.replay_table(scorer, golden.read(Path(job.bundle)))
     protected, limits = _protected(scorer), scorer.reference["pd"]["edges"]
     for piece, answers in _scored(job, scorer, kept.rows if kept is not None else 0):
         if kept is not None:
@@ -163,10 +178,10 @@ def record(
     applicant = pl.col("applicant_id").cast(pl.String) if "applicant_id" in given else pl.lit(None, pl.String)
     fields = piece.select(applicant.alias(APPLICANT), *(pl.col(n).alias(f"field:{n}") for n in given if n not in apart))
     said = answers.rename({name: f"answer:{name}" for name in answers.columns if name != "decision_id"})
-    constant = {"_key_id": job.key_id, "_purpose": job.purpose, "_version": f"{job.version}@{job.digest}"}
+    same = {"_key_id": job.key_id, "_purpose": job.purpose, "_version": f"{job.version}@{job.digest}"}
     records = said.rename({"decision_id": DECISION}).hstack(fields)
     records = records.with_columns(
-        *(pl.lit(value, pl.String).alias(name) for name, value in constant.items()),
+        *(pl.lit(value, pl.String if value is None else pl.Enum([value])).alias(name) for name, value in same.items()),
         pl.lit(job.at).alias("_at"),
         pl.lit(days if days is None else days.dt.to_string(), pl.String).alias("_day"),
     )

@@ -76,7 +76,7 @@ async def score_file(
     try:
         upload = service.uploads.take(file_id)
         try:
-            child = await FileChild.start(service.settings)
+            child = await FileChild.start(service.settings, model.folder, model.named.digest)
             try:
                 job = await _received(request, service, model, file_id, upload, caller, purpose, now)
                 return await _scored(request, service, model, job, upload, child)
@@ -109,7 +109,6 @@ async def _received(
         file_id,
         str(upload.path),
         kind,
-        str(model.folder),
         model.named.digest,
         model.named.version,
         str(settings.state),
