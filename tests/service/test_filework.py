@@ -5,9 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import polars as pl
 import pytest
 from service.running import serving
@@ -126,3 +129,15 @@ def test_an_id_that_has_the_name_of_an_answer_is_kept_under_another(clashing_bun
         assert found[f"{name} (id)"].to_list() == table[name].to_list()
     (chunk,) = chunks(folder_of(tmp_path, job.file_id))
     assert set(answers_of(pl.read_parquet(chunk)).columns) == set(found.columns)
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_bundle_that_is_no_longer_what_it_was_scores_nothing(
+    small_bundle: Path, tmp_path: Path, *, told: bool
+) -> None:
+    job = job_of(tmp_path, small_bundle, small_table(20).drop("outcome"))
+    command = [sys.executable, "-m", "creditrisk.service.filework", str(small_bundle), "0" * 64]
+    done = subprocess.run(command, input=msgspec.json.encode(job) if told else b"", capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert (b"changed since it was registered" in done.stderr) == told, "nobody listens where no job came"
+    assert not folder_of(tmp_path, job.file_id).exists()
