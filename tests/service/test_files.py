@@ -20,7 +20,6 @@ from service.running import Running, serving
 from support import small_table
 
 from creditrisk.model.scorer import Scorer
-from creditrisk.model.table_scorer import BATCH_ROWS
 from creditrisk.paths import Project
 from creditrisk.service.filerecords import BeingScoredError, LocalChunks, chunks, erase_applicant, find, folder_of
 from creditrisk.service.filetally import from_line, tally
@@ -236,14 +235,14 @@ def test_a_file_that_was_broken_off_is_scored_on_under_its_key(
 
 
 def test_rows_that_were_erased_count_as_done_where_a_file_is_scored_on(client: httpx.Client, running: Running) -> None:
-    frame = table(120_000).with_columns(applicant_id=pl.Series([f"P{n % BATCH_ROWS}" for n in range(120_000)]))
+    frame = table(120_000).with_columns(applicant_id=pl.Series([f"P{n % 1_000}" for n in range(120_000)]))
     folder = break_off(running, as_csv(frame), "erased-since")
-    done = len(chunks(folder))
-    assert 0 < done < 120_000 / BATCH_ROWS
-    assert client.delete(f"/v1/applicants/P{BATCH_ROWS - 1}").json()["file_rows"] == done
+    done = sum(pl.read_parquet(path, columns=["_decision_id"]).height for path in chunks(folder))
+    assert 0 < done < 120_000
+    erased = set(range(1_000, done + 1, 1_000))
+    assert client.delete("/v1/applicants/P999").json()["file_rows"] == len(erased)
     key = CSV | {"idempotency-key": "erased-since"}
     got = answers(client.post("/v1/score/file", content=as_csv(frame), headers=key))
-    erased = {BATCH_ROWS * (at + 1) for at in range(done)}
     assert got["row"].to_list() == [row for row in range(1, 120_001) if row not in erased]
 
 

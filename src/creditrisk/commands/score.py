@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 from argparse import Namespace
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import polars as pl
 
 from creditrisk.commands.context import Context
-from creditrisk.data.source import scan
+from creditrisk.data.source import pieces, scan
 from creditrisk.errors import DataError, os_sentence
 from creditrisk.model.scorer import Scorer
-from creditrisk.model.table_scorer import as_texts, identifiers, mark_broken
+from creditrisk.model.table_scorer import BATCH_ROWS, as_texts, identifiers, mark_broken
 from creditrisk.progress import Bar, bar
 
 WRITERS = (".csv", ".parquet")
@@ -59,13 +59,12 @@ def score_file(scorer: Scorer, table: Path, out: Path) -> Counter[str]:
     """
     # The contract says how its own source is written; this table may be of another kind.
     layout = scorer.contract.source.format.model_copy(update={"kind": "auto", "member": None, "sheet": None})
-    raw = scan(table, layout, broken="mark")
     verdicts: Counter[str] = Counter()
     draft = out.with_name(f".{out.name}.{os.getpid()}")
-    total = raw.select(pl.len()).collect().item() if table.suffix == ".parquet" else None
+    total = scan(table, layout).select(pl.len()).collect().item() if table.suffix == ".parquet" else None
     try:
         with bar(f"scoring {table.name}", total) as shown:
-            frames = _answers(scorer, raw, verdicts, shown)
+            frames = _answers(scorer, pieces(table, BATCH_ROWS, layout), verdicts, shown)
             _write(frames, draft, out.suffix)
         draft.replace(out)
     except DataError as error:
@@ -79,7 +78,7 @@ def score_file(scorer: Scorer, table: Path, out: Path) -> Counter[str]:
     return verdicts
 
 
-def _answers(scorer: Scorer, raw: pl.LazyFrame, verdicts: Counter[str], shown: Bar) -> Iterator[pl.DataFrame]:
+def _answers(scorer: Scorer, raw: Iterable[pl.DataFrame], verdicts: Counter[str], shown: Bar) -> Iterator[pl.DataFrame]:
     start = 1
     for piece, answers in scorer.score_batches(raw):
         rows = pl.Series("row", range(start, start + piece.height), dtype=pl.Int64)

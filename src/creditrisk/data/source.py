@@ -1,8 +1,8 @@
-"""Open any source: ``scan`` gives a local table row by row, ``materialise`` makes a contract's raw table."""
+"""Open any source: ``scan`` and ``pieces`` give a local table, ``materialise`` makes a contract's raw table."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from io import BytesIO
 from pathlib import Path
@@ -22,7 +22,7 @@ from creditrisk.errors import SourceError, nearest
 from creditrisk.paths import whole
 from creditrisk.progress import Bar, bar
 
-__all__ = ["BROKEN", "BROKEN_TEXT", "RawReport", "fetch", "materialise", "number_rows", "scan", "sha256_of"]
+__all__ = ["BROKEN", "BROKEN_TEXT", "RawReport", "fetch", "materialise", "number_rows", "pieces", "scan", "sha256_of"]
 
 _AUTO = Format()
 FAULTS = {"row": pl.Int64, "column": pl.String, "value": pl.String, "rule": pl.String, "expected": pl.String}
@@ -68,6 +68,51 @@ def scan(path: Path, layout: Format = _AUTO, broken: Literal["refuse", "mark"] =
     table = _typed(local, layout)
     none = pl.lit(None, dtype=pl.String)
     return table.with_columns(none.alias(BROKEN), none.alias(BROKEN_TEXT)) if broken == "mark" else table
+
+
+def pieces(path: Path, rows: int, layout: Format = _AUTO, skip: int = 0) -> Iterator[pl.DataFrame]:
+    """Read a local table piece by piece, its broken lines marked (see ``scan``); no more is read than is asked for.
+
+    Args:
+        path: the table.
+        rows: of a piece, at most; a piece has no fewer than a quarter of them, but for the last.
+        layout: how to read it.
+        skip: rows that are left out at the beginning.
+
+    Raises:
+        SourceError: the table cannot be read. PolarsError: Parquet, where it is damaged behind its beginning.
+    """
+    local = inspect(path, layout)
+    if local.kind == "csv":
+        yield from _in_pieces(_without_first(_blocks(local, layout, None), skip), rows)
+        return
+    table = scan(path, layout, broken="mark")
+    while (piece := table.slice(skip, 2 * rows).collect()).height:
+        yield from _in_pieces([piece], rows)
+        skip += piece.height
+
+
+def _without_first(frames: Iterable[pl.DataFrame], skip: int) -> Iterator[pl.DataFrame]:
+    for frame in frames:
+        yield frame[skip:]
+        skip = max(0, skip - frame.height)
+
+
+def _in_pieces(frames: Iterable[pl.DataFrame], rows: int) -> Iterator[pl.DataFrame]:
+    """Join small frames and part large ones evenly."""
+    held: list[pl.DataFrame] = []
+    for frame in frames:
+        held.append(frame)
+        if sum(part.height for part in held) >= rows / 2:
+            yield from _parted(held, rows)
+            held = []
+    yield from _parted(held, rows)
+
+
+def _parted(held: list[pl.DataFrame], rows: int) -> Iterator[pl.DataFrame]:
+    if any(part.height for part in held):
+        whole_frame = pl.concat(held)
+        yield from whole_frame.iter_slices(-(-whole_frame.height // -(-whole_frame.height // rows)))
 
 
 def materialise(contract: Contract, out: Path, broken: Path, root: Path, cache: Path) -> RawReport:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -114,19 +114,21 @@ class Scorer:
         return self._tables.frame(raw, application_date)
 
     def score_batches(
-        self, raw: pl.LazyFrame, application_date: dt.date | None = None, today: dt.date | None = None
+        self, pieces: Iterable[pl.DataFrame], application_date: dt.date | None = None, today: dt.date | None = None
     ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-        """Score a lazy table piece by piece in bounded memory, on all cores; yields (raw rows, answers) in order.
+        """Score a table that comes in pieces, on all cores; yields (raw rows, answers) in order.
+
+        No more than a piece for each core and one are held at a time.
 
         Answers are those of ``score_frame``, but that decision, band and characteristics are enums: they are written
         as such, without looking each text up again.
 
         Args:
-            raw: applications under raw names.
+            pieces: applications under raw names, such as ``data.source.pieces`` reads.
             application_date: the day of application of all rows.
             today: the day of those that have none else; the clock's, once for all pieces, where absent.
         """
-        return self._tables.batches(raw, application_date, today)
+        return self._tables.batches(pieces, application_date, today)
 
     @cached_property
     def _tables(self) -> TableScorer:

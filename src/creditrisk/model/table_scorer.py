@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from creditrisk.model.scorer import Scorer
 
 BATCH_ROWS = 50_000
+"""Rows of a piece: enough to be worth its while, few enough that several of them take little memory."""
 FEWEST_ROWS = 10_000
 """Rows below which a piece is not worth a thread of its own."""
 
@@ -49,11 +50,11 @@ class TableScorer:
         return as_texts(pl.concat(in_order(work, raw.iter_slices(rows), cores())))
 
     def batches(
-        self, raw: pl.LazyFrame, application_date: dt.date | None = None, today: dt.date | None = None
+        self, pieces: Iterable[pl.DataFrame], application_date: dt.date | None = None, today: dt.date | None = None
     ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-        """Score a lazy table in bounded memory, see ``Scorer.score_batches``."""
+        """Score a table that comes in pieces, see ``Scorer.score_batches``."""
         work = partial(self._with_raw, application_date=application_date, today=today or dt.date.today())
-        return in_order(work, raw.collect_batches(chunk_size=BATCH_ROWS, maintain_order=True), cores())
+        return in_order(work, pieces, cores())
 
     def _with_raw(
         self, raw: pl.DataFrame, application_date: dt.date | None, today: dt.date

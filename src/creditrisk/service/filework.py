@@ -23,11 +23,11 @@ import polars as pl
 
 from creditrisk.data.clean_scoring import application_dates
 from creditrisk.data.header import BROKEN, BROKEN_TEXT
-from creditrisk.data.source import scan
+from creditrisk.data.source import pieces
 from creditrisk.errors import BundleError, CreditRiskError, ServiceError
 from creditrisk.model import golden
 from creditrisk.model.scorer import Scorer
-from creditrisk.model.table_scorer import identifiers, mark_broken
+from creditrisk.model.table_scorer import BATCH_ROWS, identifiers, mark_broken
 from creditrisk.service.filejob import NO_SPACE, TOO_BIG, WORKED_ON, WRONG_FILE, Job
 from creditrisk.service.filerecords import APPLICANT, DECISION, BeingScoredError, LocalChunks, chunks, folder_of
 from creditrisk.service.filetally import Tally, tally
@@ -153,9 +153,8 @@ def _scored(job: Job, scorer: Scorer, done: int) -> Iterator[tuple[pl.DataFrame,
     """
     assert job.upload is not None
     layout = scorer.contract.source.format.model_copy(update={"kind": job.kind, "member": None, "sheet": None})
-    raw = scan(Path(job.upload), layout, broken="mark")
     start = done + 1
-    for piece, answers in scorer.score_batches(raw.slice(done) if done else raw, today=job.day):
+    for piece, answers in scorer.score_batches(pieces(Path(job.upload), BATCH_ROWS, layout, done), today=job.day):
         rows = pl.Series("row", np.arange(start, start + piece.height))
         start += piece.height
         answers = mark_broken(piece, answers)
