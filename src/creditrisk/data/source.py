@@ -75,7 +75,7 @@ def pieces(path: Path, rows: int, layout: Format = _AUTO, skip: int = 0) -> Iter
 
     Args:
         path: the table.
-        rows: of a piece, at most; a piece has no fewer than a quarter of them, but for the last.
+        rows: of a piece, at most; it has about half of them or more, but for the last.
         layout: how to read it.
         skip: rows that are left out at the beginning.
 
