@@ -87,7 +87,8 @@ def pieces(path: Path, rows: int, layout: Format = _AUTO, skip: int = 0) -> Iter
         yield from _in_pieces(_without_first(_blocks(local, layout, None), skip), rows)
         return
     table = scan(path, layout, broken="mark")
-    while (piece := table.slice(skip, 2 * rows).collect()).height:
+    # Some pieces together: where a row group is cut in two, its pages are gone through twice.
+    while (piece := table.slice(skip, 4 * rows).collect()).height:
         yield from _in_pieces([piece], rows)
         skip += piece.height
 
