@@ -261,3 +261,15 @@ def test_no_more_is_read_than_is_asked_for(tmp_path: Path, monkeypatch: pytest.M
     assert all(45 <= next(coming).height <= 100 for _ in range(10)), "the fault lies far behind them"
     with pytest.raises(SourceError, match="not UTF-8"):
         list(coming)
+
+
+def test_a_parquet_table_that_is_damaged_behind_its_beginning_says_where(tmp_path: Path) -> None:
+    path = tmp_path / "loans.parquet"
+    pl.DataFrame({"a": [str(n * 7919 % 10_007) for n in range(10_000)]}).write_parquet(path, row_group_size=1_000)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 2_000] = b"A" * 2_000
+    path.write_bytes(content)
+    coming = pieces(path, 500)
+    assert next(coming).height == 500
+    with pytest.raises(SourceError, match=r"loans\.parquet, after row [24],000: cannot be read as parquet: .*"):
+        list(coming)

@@ -80,17 +80,24 @@ def pieces(path: Path, rows: int, layout: Format = _AUTO, skip: int = 0) -> Iter
         skip: rows that are left out at the beginning.
 
     Raises:
-        SourceError: the table cannot be read. PolarsError: Parquet, where it is damaged behind its beginning.
+        SourceError: the table cannot be read, or not to its end.
     """
     local = inspect(path, layout)
     if local.kind == "csv":
         yield from _in_pieces(_without_first(_blocks(local, layout, None), skip), rows)
         return
     table = scan(path, layout, broken="mark")
-    # Some pieces together: where a row group is cut in two, its pages are gone through twice.
-    while (piece := table.slice(skip, 4 * rows).collect()).height:
-        yield from _in_pieces([piece], rows)
-        skip += piece.height
+    while True:
+        try:  # some pieces together: where a row group is cut in two, its pages are gone through twice
+            part = table.slice(skip, 4 * rows).collect()
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise SourceError(
+                f"{local.where}, after row {skip:,}: cannot be read as {local.kind}: {_first_line(error)}."
+            ) from None
+        if not part.height:
+            return
+        yield from _in_pieces([part], rows)
+        skip += part.height
 
 
 def _without_first(frames: Iterable[pl.DataFrame], skip: int) -> Iterator[pl.DataFrame]:
