@@ -60,6 +60,11 @@ class ObliviousModel:
         forest = self.forest
         return shap_table(forest.values, forest.weights, self._owner, self._players.shape[1])
 
+    @cached_property
+    def _shap_by_player(self) -> Floats:
+        """The same by tree, player and leaf, so that what one player gets lies together: for tables."""
+        return np.ascontiguousarray(self._shap.transpose(0, 2, 1))
+
     def margin(self, table: pl.DataFrame) -> Floats:
         """Log-odds of bad, shape (n,)."""
         forest, out = self.forest, np.zeros(table.height)
@@ -75,8 +80,7 @@ class ObliviousModel:
 
     def explain(self, table: pl.DataFrame) -> tuple[Floats, Floats]:
         """Margin (n,) and contributions (n, inputs); each row's leaf numbers are worked out once."""
-        shap = np.ascontiguousarray(self._shap.transpose(0, 2, 1))
-        forest, margin = self.forest, np.zeros(table.height)
+        shap, forest, margin = self._shap_by_player, self.forest, np.zeros(table.height)
         out = np.zeros((len(self.inputs), table.height))
         players = [[(p, i) for p, i in enumerate(row) if i >= 0] for row in self._players.tolist()]
         matrix = self._matrix(table)
