@@ -24,7 +24,7 @@ import polars as pl
 from creditrisk.data.clean_scoring import application_dates
 from creditrisk.data.header import BROKEN, BROKEN_TEXT
 from creditrisk.data.source import pieces
-from creditrisk.errors import BundleError, CreditRiskError, ServiceError
+from creditrisk.errors import CreditRiskError, ServiceError
 from creditrisk.model import golden
 from creditrisk.model.scorer import Scorer
 from creditrisk.model.table_scorer import BATCH_ROWS, identifiers, mark_broken
@@ -43,7 +43,7 @@ def main() -> None:
     bundle, digest = sys.argv[1:]
     try:
         scorer = ready(Path(bundle), digest)
-    except BundleError as error:
+    except CreditRiskError as error:
         if sys.stdin.buffer.read():
             print(str(error), file=sys.stderr)
         _leave(1)
