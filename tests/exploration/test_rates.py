@@ -7,7 +7,7 @@ import datetime as dt
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
@@ -39,6 +39,8 @@ def test_few_values_stay_as_they_are_in_order() -> None:
     assert groups.to_list() == ["10", "2", None, "2"]
 
 
+@example([0.0, -0.0], 2)
+@example([1.0, 1.0 + 1e-9, None], 2)
 @given(st.lists(st.floats(-1e6, 1e6) | st.none(), min_size=1, max_size=300), st.integers(2, 12))
 def test_bands_hold_every_row_once(values: list[float | None], bands: int) -> None:
     groups, order = banded(pl.Series(values, dtype=pl.Float64), bands)

@@ -71,14 +71,18 @@ def banded(values: pl.Series, bands: int = 8) -> tuple[pl.Series, list[str]]:
     number = values.cast(pl.Float64)
     given = number.drop_nulls()
     if given.n_unique() <= bands:
-        order = [f"{value:,.6g}" for value in given.unique().sort()]
-        return pl.Series([None if value is None else f"{value:,.6g}" for value in number], dtype=pl.String), order
+        order = list(dict.fromkeys(_said(value) for value in given.unique().sort()))
+        return pl.Series([None if value is None else _said(value) for value in number], dtype=pl.String), order
     inner = np.linspace(0, 1, bands + 1)[1:-1]
     cuts = np.unique(np.quantile(given.to_numpy(), inner, method="inverted_cdf"))
     cuts = cuts[cuts > float(given.min())]  # type: ignore[arg-type]
     bins = Bins("number", cuts)
     labels = [bins.label(np.array([place])) for place in range(bins.count)]
     return pl.Series([labels[place] for place in bins.find(number)], dtype=pl.String), labels[:-1]
+
+
+def _said(value: float) -> str:
+    return f"{value + 0.0:,.6g}"  # a negative zero is a zero
 
 
 def _frequent(values: pl.Series, bands: int) -> tuple[pl.Series, list[str]]:
