@@ -11,7 +11,8 @@ from pathlib import Path
 import polars as pl
 
 from creditrisk.commands.context import Context
-from creditrisk.data.source import pieces, scan
+from creditrisk.data.pieces import pieces
+from creditrisk.data.source import scan
 from creditrisk.errors import DataError, os_sentence
 from creditrisk.model.scorer import Scorer
 from creditrisk.model.table_scorer import BATCH_ROWS, as_texts, identifiers, mark_broken

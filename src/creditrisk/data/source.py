@@ -1,8 +1,8 @@
-"""Open any source: ``scan`` and ``pieces`` give a local table, ``materialise`` makes a contract's raw table."""
+"""Open any source: ``scan`` gives a local table row by row, ``materialise`` makes a contract's raw table."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from io import BytesIO
 from pathlib import Path
@@ -22,7 +22,7 @@ from creditrisk.errors import SourceError, nearest
 from creditrisk.paths import whole
 from creditrisk.progress import Bar, bar
 
-__all__ = ["BROKEN", "BROKEN_TEXT", "RawReport", "fetch", "materialise", "number_rows", "pieces", "scan", "sha256_of"]
+__all__ = ["BROKEN", "BROKEN_TEXT", "RawReport", "fetch", "materialise", "number_rows", "scan", "sha256_of"]
 
 _AUTO = Format()
 FAULTS = {"row": pl.Int64, "column": pl.String, "value": pl.String, "rule": pl.String, "expected": pl.String}
@@ -68,59 +68,6 @@ def scan(path: Path, layout: Format = _AUTO, broken: Literal["refuse", "mark"] =
     table = _typed(local, layout)
     none = pl.lit(None, dtype=pl.String)
     return table.with_columns(none.alias(BROKEN), none.alias(BROKEN_TEXT)) if broken == "mark" else table
-
-
-def pieces(path: Path, rows: int, layout: Format = _AUTO, skip: int = 0) -> Iterator[pl.DataFrame]:
-    """Read a local table piece by piece, its broken lines marked (see ``scan``); no more is read than is asked for.
-
-    Args:
-        path: the table.
-        rows: of a piece, at most; it has about half of them or more, but for the last.
-        layout: how to read it.
-        skip: rows that are left out at the beginning.
-
-    Raises:
-        SourceError: the table cannot be read, or not to its end.
-    """
-    local = inspect(path, layout)
-    if local.kind == "csv":
-        yield from _in_pieces(_without_first(_blocks(local, layout, None), skip), rows)
-        return
-    table = scan(path, layout, broken="mark")
-    while True:
-        try:  # some pieces together: where a row group is cut in two, its pages are gone through twice
-            part = table.slice(skip, 4 * rows).collect()
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise SourceError(
-                f"{local.where}, after row {skip:,}: cannot be read as {local.kind}: {_first_line(error)}."
-            ) from None
-        if not part.height:
-            return
-        yield from _in_pieces([part], rows)
-        skip += part.height
-
-
-def _without_first(frames: Iterable[pl.DataFrame], skip: int) -> Iterator[pl.DataFrame]:
-    for frame in frames:
-        yield frame[skip:]
-        skip = max(0, skip - frame.height)
-
-
-def _in_pieces(frames: Iterable[pl.DataFrame], rows: int) -> Iterator[pl.DataFrame]:
-    """Join small frames and part large ones evenly."""
-    held: list[pl.DataFrame] = []
-    for frame in frames:
-        held.append(frame)
-        if sum(part.height for part in held) >= rows / 2:
-            yield from _parted(held, rows)
-            held = []
-    yield from _parted(held, rows)
-
-
-def _parted(held: list[pl.DataFrame], rows: int) -> Iterator[pl.DataFrame]:
-    if any(part.height for part in held):
-        whole_frame = pl.concat(held)
-        yield from whole_frame.iter_slices(-(-whole_frame.height // -(-whole_frame.height // rows)))
 
 
 def materialise(contract: Contract, out: Path, broken: Path, root: Path, cache: Path) -> RawReport:
@@ -199,7 +146,7 @@ def _csv(
         columns: list[str] | None, predicate: pl.Expr | None, limit: int | None, batch: int | None
     ) -> Iterator[pl.DataFrame]:
         row = 0
-        for frame in _blocks(local, layout, progress):
+        for frame in blocks(local, layout, progress):
             kept = frame if mark else _good(frame, row, local.where, set_aside)
             row += frame.height
             if limit is not None:
@@ -214,7 +161,8 @@ def _csv(
     return register_io_source(source, schema=schema, is_pure=set_aside is None)
 
 
-def _blocks(local: LocalFile, layout: Format, progress: Bar | None) -> Iterator[pl.DataFrame]:
+def blocks(local: LocalFile, layout: Format, progress: Bar | None = None) -> Iterator[pl.DataFrame]:
+    """The blocks of a CSV, its broken lines marked."""
     done = 0
     try:
         with local.stream() as (stream, position):
@@ -267,7 +215,7 @@ def _typed(local: LocalFile, layout: Format) -> pl.LazyFrame:
     except ImportError as error:
         raise SourceError(f"{local.where}: {error}. Add it with: uv sync --extra excel.") from None
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise SourceError(f"{local.where}: cannot be read as {local.kind}: {_first_line(error)}.") from None
+        raise SourceError(f"{local.where}: cannot be read as {local.kind}: {first_line(error)}.") from None
     return table
 
 
@@ -279,7 +227,7 @@ def _excel(local: LocalFile, layout: Format) -> pl.DataFrame:
     try:
         book = fastexcel.read_excel(content)
     except fastexcel.FastExcelError as error:
-        raise SourceError(f"{local.where}: cannot be read as excel: {_first_line(error)}.") from None
+        raise SourceError(f"{local.where}: cannot be read as excel: {first_line(error)}.") from None
     sheet = layout.sheet or book.sheet_names[0]
     if sheet not in book.sheet_names:
         raise SourceError(
@@ -296,7 +244,7 @@ def _sink(table: pl.LazyFrame, draft: Path, out: Path, local: LocalFile) -> None
     try:
         table.sink_parquet(draft, compression="zstd", compression_level=1)
     except (pl.exceptions.PolarsError, OSError) as error:
-        said = _first_line(error)
+        said = first_line(error)
         # A damaged Parquet source may speak of thrift too.
         if isinstance(error, OSError) or (unwritable(error) if local.kind == "csv" else "os error" in said):
             raise SourceError(f"{out}: cannot be written: {said}. Is the disk full?") from None
@@ -310,7 +258,8 @@ def _write(lines: pl.DataFrame, draft: Path, out: Path) -> None:
         raise SourceError(f"{out}: cannot be written: {error.strerror or error}. Is the disk full?") from None
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What a library says, without its details."""
     return str(error).strip().split("\n", 1)[0].rstrip(".")
 
 

@@ -23,7 +23,7 @@ import polars as pl
 
 from creditrisk.data.clean_scoring import application_dates
 from creditrisk.data.header import BROKEN, BROKEN_TEXT
-from creditrisk.data.source import pieces
+from creditrisk.data.pieces import pieces
 from creditrisk.errors import CreditRiskError, ServiceError
 from creditrisk.model import golden
 from creditrisk.model.scorer import Scorer
