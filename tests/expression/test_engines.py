@@ -7,6 +7,7 @@ each part. A failure shows the expression and the row.
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import math
 import os
 import random
@@ -14,6 +15,7 @@ import struct
 from typing import Any
 
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -165,8 +167,8 @@ SHAPES: dict[Kind, list[str]] = {
         "{ABS|LN|LOG10|EXP|SQRT|FLOOR|CEIL|ROUND|-}({n})",
         "ROUND({n}, {digits})",
         "{POWER|MOD|LEAST|GREATEST}({n}, {n})",
+        "{LEAST|GREATEST}({n}, {n}, {n})",
         "POWER({n}, {2|3|0.5|-1|1.3|12})",
-        "LEAST({n}, {n}, {n})",
         "LENGTH({t})",
         "EXTRACT({YEAR|MONTH|DAY} FROM {d})",
         "{DAYS|MONTHS}_BETWEEN({d}, {d})",
@@ -221,3 +223,29 @@ def test_both_engines_give_the_same_bits(seed: int, rows: int) -> None:
         for sql, ours, theirs in zip(sqls, alone, result, strict=True):
             assert bits(ours) == bits(theirs), (sql, dict(zip(KINDS, row, strict=True)), ours, theirs)
             assert not isinstance(ours, float) or math.isfinite(ours), (sql, row)
+
+
+@pytest.mark.parametrize("engine", ["in-memory", "streaming"])
+def test_zeros_of_either_sign_nulls_and_equals_come_out_the_same(engine: Any) -> None:
+    values = [0.0, -0.0, None, 1.0, -1.0, 5e-324, -5e-324]
+    table = pl.DataFrame(
+        list(itertools.product(values, repeat=3)), schema=dict.fromkeys("abc", pl.Float64), orient="row"
+    )
+    calls = [
+        "a, b",
+        "a, 0",
+        "0, a",
+        "a, NULL",
+        "a, b, c",
+        "a, b, 0",
+        "0, a, b",
+        "-a, b, c * 0",
+        "a * b, c, a + b, b, a",
+    ]
+    sqls = [f"{name}({call})" for name in ("LEAST", "GREATEST") for call in calls]
+    sqls += [f"NULLIF({call})" for call in ("a, b", "a, 0", "0, a", "a, NULL", "a * b, c")] + ["1 / LEAST(a, b, c)"]
+    expressions = [parse(sql, dict.fromkeys("abc", "number"), "test") for sql in sqls]
+    plan = table.lazy().select(to_polars(item).alias(sql) for sql, item in zip(sqls, expressions, strict=True))
+    function = compile_python(expressions, list("abc"))
+    for row, theirs in zip(table.iter_rows(), plan.collect(engine=engine).iter_rows(), strict=True):
+        assert [*map(bits, function(row))] == [*map(bits, theirs)], (row, dict(zip(sqls, theirs, strict=True)))

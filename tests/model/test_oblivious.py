@@ -21,7 +21,8 @@ from creditrisk.errors import ModelError
 from creditrisk.model.categories import Statistics, Vocabulary
 from creditrisk.model.family import load_model
 from creditrisk.model.forest import MAX_DEPTH, Forest, as_float64_threshold
-from creditrisk.model.oblivious import CHUNK_ROWS, ObliviousModel
+from creditrisk.model.oblivious import ObliviousModel
+from creditrisk.model.oblivious_table import BLOCK_TREES, MOST_ROWS
 
 TREES, DEPTH = 12, 4
 INPUTS = (
@@ -156,11 +157,28 @@ def test_trees_of_any_depth_and_a_category_without_splits(depth: int) -> None:
         assert model.row()(row) == (margins[number], contributions[number].tolist())
 
 
-def test_a_row_in_any_chunk_is_the_row_alone() -> None:
-    table = make_table(CHUNK_ROWS + 37)
-    margins, contributions = MODEL.margin(table), MODEL.contributions(table)
-    for number in (0, 1, CHUNK_ROWS - 1, CHUNK_ROWS, CHUNK_ROWS + 36):
-        assert ROW(table.row(number)) == (margins[number], contributions[number].tolist())
+@pytest.mark.parametrize("rows", [1, 2, 15, 16, 100, MOST_ROWS, MOST_ROWS + 1, 2 * MOST_ROWS + 37])
+@pytest.mark.parametrize("trees", [BLOCK_TREES, 3 * BLOCK_TREES - 1])
+def test_a_row_in_any_piece_is_the_row_alone(rows: int, trees: int) -> None:
+    random = np.random.default_rng(trees)
+    slot, threshold = random.choice([0, 2], size=(trees, 6)), random.normal(size=(trees, 6))
+    threshold[random.random(threshold.shape) < 0.1] = np.inf
+    values, weights = random.normal(size=(trees, 64)), random.uniform(0.5, 9.0, size=(trees, 64))
+    model, table = ObliviousModel(INPUTS, Forest(slot, threshold, values, weights, -0.5), ()), make_table(rows)
+    score, buffer = model.row(), np.getbufsize()
+    margins, contributions = model.explain(table)
+    assert (margins == model.margin(table)).all()
+    for number, row in enumerate(table.iter_rows()):
+        assert score(row) == (margins[number], contributions[number].tolist())
+    assert np.getbufsize() == buffer
+
+
+def test_trees_without_a_single_comparison_answer_their_value() -> None:
+    shape = (3, 2)
+    nothing = Forest(np.zeros(shape, np.int64), np.full(shape, np.inf), np.ones((3, 4)), np.ones((3, 4)), 0.5)
+    margins, contributions = ObliviousModel(INPUTS, nothing, ()).explain(make_table(5))
+    assert margins.tolist() == [3.5] * 5
+    assert contributions.tolist() == [[0.0] * 3] * 5
 
 
 def test_no_rows_give_no_answers() -> None:

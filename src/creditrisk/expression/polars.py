@@ -9,7 +9,7 @@ puts operands into the fields of a struct, which makes them whole columns, and n
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import polars as pl
@@ -178,24 +178,40 @@ def _modulo(node: Node) -> pl.Expr:
     )
 
 
-def _extreme(holds: Callable[[pl.Expr, pl.Expr], pl.Expr]) -> Callable[[Node], pl.Expr]:
+def _extreme(
+    holds: Callable[[pl.Expr, pl.Expr], pl.Expr], horizontal: Callable[[list[pl.Expr]], pl.Expr]
+) -> Callable[[Node], pl.Expr]:
     """Skips nulls, and the first of two equal values stays, which tells 0.0 from -0.0."""
 
     def compile_(node: Node) -> pl.Expr:
-        best, item = pl.field("best"), pl.field("item")
-        found = _strict(node.args[0])
-        for following in node.args[1:]:
-            first = pl.when(item.is_null() | holds(best, item)).then(best).otherwise(item)
-            found = let({"best": found, "item": _strict(following)}, result=first)
-        return found
+        named, items = _operands(node.args)
+        if len(items) == 2:
+            best, item = items
+            result = pl.when(item.is_null() | holds(best, item)).then(best).otherwise(item)
+            return let(named, result=result) if named else result
+        best = pl.field("best")
+        if node.kind == "number":  # of all equal values only zeros differ
+            first_zero = pl.coalesce([pl.when(item == 0.0).then(item) for item in items])
+            best = pl.when(best == 0.0).then(first_zero).otherwise(best)
+        return let(*([named] if named else []), {"best": horizontal(items)}, result=best)
 
     return compile_
 
 
+def _operands(nodes: Sequence[Node]) -> tuple[dict[str, pl.Expr], list[pl.Expr]]:
+    """What ``let`` has to name, and how to refer to each operand; where all are as short as names, nothing."""
+    values = [_strict(node) for node in nodes]
+    if nodes[0].op == "col" and all(node.op in ("col", "lit") for node in nodes):
+        return {}, values
+    named = {f"v{place}": value for place, value in enumerate(values)}
+    return named, [pl.field(name) for name in named]
+
+
 def _nullif(node: Node) -> pl.Expr:
-    a, b = pl.field("a"), pl.field("b")
-    values = {"a": _strict(node.args[0]), "b": _strict(node.args[1])}
-    return let(values, result=pl.when((a == b).fill_null(False)).then(None).otherwise(a))
+    named, (a, b) = _operands(node.args)
+    # A null is nothing's equal, so where one stands on either side the first value stays.
+    result = pl.when((a == b).fill_null(False)).then(None).otherwise(a)
+    return let(named, result=result) if named else result
 
 
 def _case(node: Node) -> pl.Expr:
@@ -297,8 +313,8 @@ _COMPILE: dict[str, Callable[[Node], pl.Expr]] = {
     "like": _like,
     "coalesce": _horizontal(pl.coalesce),
     "nullif": _nullif,
-    "least": _extreme(lambda a, b: a <= b),
-    "greatest": _extreme(lambda a, b: a >= b),
+    "least": _extreme(lambda a, b: a <= b, pl.min_horizontal),
+    "greatest": _extreme(lambda a, b: a >= b, pl.max_horizontal),
     "case": _case,
     "to_number": _to_number,
     "lower": _unary(ascii_lower),

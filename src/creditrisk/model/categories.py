@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from creditrisk.errors import ModelError
+from creditrisk.model.evidence import category_code
 
 if TYPE_CHECKING:
     import polars as pl
@@ -47,14 +48,15 @@ class Vocabulary:
         """Each code as a number, the value's place; NaN for the missing one and for values that have no place."""
         return np.array([*range(len(self.values)), np.nan, np.nan], dtype=np.float32)
 
+    def code(self, column: pl.Expr) -> pl.Expr:
+        """The code of each row's text: the value's place, ``missing`` or ``other``."""
+        return category_code(column, self.values, self.other, self.missing)
+
     def codes(self, column: pl.Series) -> NDArray[np.int64]:
-        """Each row's code, shape (n,): the value's place, ``missing`` or ``other``."""
+        """The same of one column, shape (n,)."""
         import polars as pl
 
-        known = column.cast(pl.String).cast(pl.Enum(self.values), strict=False).to_physical().cast(pl.Int64)
-        codes = known.fill_null(self.other).to_numpy().copy()
-        codes[column.is_null().to_numpy()] = self.missing
-        return codes
+        return column.to_frame("value").select(self.code(pl.col("value"))).to_series().to_numpy()
 
 
 @dataclass(frozen=True)

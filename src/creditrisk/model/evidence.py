@@ -25,12 +25,16 @@ def category_codes(column: pl.Series, values: Sequence[str]) -> NDArray[np.int64
     return column.to_frame("value").select(category_code(pl.col("value"), values)).to_series().to_numpy()
 
 
-def category_code(column: pl.Expr, values: Sequence[str]) -> pl.Expr:
-    """The same of a column of a table."""
+def category_code(
+    column: pl.Expr, values: Sequence[str], other: int | None = None, missing: int | None = None
+) -> pl.Expr:
+    """The same of a column of a table, or with other numbers for a text not among the values and for null."""
     import polars as pl
 
+    other = len(values) if other is None else other
+    missing = len(values) + 1 if missing is None else missing
     code = column.cast(_listed(tuple(values)), strict=False).to_physical().cast(pl.Int64)
-    return pl.when(column.is_null()).then(len(values) + 1).otherwise(code.fill_null(len(values)))
+    return pl.when(column.is_null()).then(missing).otherwise(code.fill_null(other))
 
 
 @lru_cache(maxsize=256)

@@ -51,24 +51,6 @@ class Forest:
         """Slot of each level, -1 for a level that is not there, shape (trees, depth)."""
         return np.where(np.isposinf(self.threshold), -1, self.slot)
 
-    def leaf_numbers(self, tree: int, x: NDArray[np.float64], bit: NDArray[np.bool_], out: NDArray[np.uint8]) -> None:
-        """Leaf numbers of one tree into ``out``.
-
-        Args:
-            tree: which.
-            x: the rows, shape (slots, n).
-            bit: room for n outcomes.
-            out: shape (n,).
-        """
-        out.fill(0)
-        outcome = bit.view(np.uint8)
-        for level in range(self.depth - 1, -1, -1):
-            np.add(out, out, out=out)  # a shift, at a quarter of what NumPy takes for its own
-            threshold = self.threshold[tree, level]
-            if threshold != np.inf:
-                np.greater(x[self.slot[tree, level]], threshold, out=bit)
-                np.bitwise_or(out, outcome, out=out)
-
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What is stored, by name."""
         return {item.name: np.asarray(getattr(self, item.name)) for item in fields(self)}

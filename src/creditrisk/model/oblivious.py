@@ -8,7 +8,6 @@ ShapValues to rounding. One row and a table of rows are added up in the same ord
 from __future__ import annotations
 
 import json
-import threading
 import zipfile
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +23,7 @@ from creditrisk.model.categories import Statistics
 from creditrisk.model.family import MODEL_FILE, RowFunction, read_json
 from creditrisk.model.forest import Forest
 from creditrisk.model.oblivious_row import compile_row
+from creditrisk.model.oblivious_table import TreesOfTable
 from creditrisk.model.shap_table import players_of, shap_table
 
 if TYPE_CHECKING:
@@ -31,13 +31,7 @@ if TYPE_CHECKING:
 
 TREES_FILE = "trees.npz"
 FORMAT = 1
-CHUNK_ROWS = 12_288
-"""Rows worked on at a time: so many that NumPy's price of a call counts for little, so few that the vectors a tree goes
-through stay in the processor's second cache."""
-
 Floats = NDArray[np.float64]
-_ONE_AT_A_TIME = threading.Lock()
-"""A thousand short steps, each of which lets go of Python's lock: two threads among them take longer than in turn."""
 
 
 class ObliviousModel:
@@ -61,18 +55,13 @@ class ObliviousModel:
         return shap_table(forest.values, forest.weights, self._owner, self._players.shape[1])
 
     @cached_property
-    def _shap_by_player(self) -> Floats:
-        """The same by tree, player and leaf, so that what one player gets lies together: for tables."""
-        return np.ascontiguousarray(self._shap.transpose(0, 2, 1))
+    def _of_table(self) -> TreesOfTable:
+        """The trees made ready for tables; worked out on first use."""
+        return TreesOfTable(self.forest, self._players, self._shap, len(self.inputs))
 
     def margin(self, table: pl.DataFrame) -> Floats:
         """Log-odds of bad, shape (n,)."""
-        forest, out = self.forest, np.zeros(table.height)
-        for rows, tree, leaf, room in self._walk(self._matrix(table)):
-            total = out[rows]
-            np.add(total, forest.values[tree].take(leaf, out=room, mode="clip"), out=total)
-        out += forest.bias
-        return out
+        return self._of_table.margin(self._matrix(table)) + self.forest.bias
 
     def contributions(self, table: pl.DataFrame) -> Floats:
         """What each input adds to the baseline, shape (n, inputs); all statistics of a category are its own."""
@@ -80,19 +69,8 @@ class ObliviousModel:
 
     def explain(self, table: pl.DataFrame) -> tuple[Floats, Floats]:
         """Margin (n,) and contributions (n, inputs); each row's leaf numbers are worked out once."""
-        shap, forest, margin = self._shap_by_player, self.forest, np.zeros(table.height)
-        out = np.zeros((len(self.inputs), table.height))
-        players = [[(p, i) for p, i in enumerate(row) if i >= 0] for row in self._players.tolist()]
-        matrix = self._matrix(table)
-        with _ONE_AT_A_TIME:
-            for rows, tree, leaf, room in self._walk(matrix):
-                total = margin[rows]
-                np.add(total, forest.values[tree].take(leaf, out=room, mode="clip"), out=total)
-                for player, place in players[tree]:
-                    total = out[place, rows]
-                    np.add(total, shap[tree, player].take(leaf, out=room, mode="clip"), out=total)
-        margin += forest.bias
-        return margin, out.T
+        margin, contributions = self._of_table.explain(self._matrix(table))
+        return margin + self.forest.bias, contributions.T
 
     def row(self) -> RowFunction:
         """Compile the path for one row."""
@@ -143,29 +121,19 @@ class ObliviousModel:
         if table.columns != names:
             raise ModelError(f"table to score: columns are {table.columns}, expected the model's inputs {names}.")
         out = np.full((self.slots, table.height), np.nan)
-        for place, item in enumerate(self.inputs):
-            if item.kind == "number":
-                out[place] = table[item.name].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+        for place, given in enumerate(self.inputs):
+            if given.kind == "number":
+                out[place] = table[given.name].cast(pl.Float64).to_numpy()
+        codes = table.select(
+            item.vocabulary.code(pl.col(names[item.input])).alias(str(place))
+            for place, item in enumerate(self.categories)
+        )
         start = len(self.inputs)
-        for category in self.categories:
-            codes = category.vocabulary.codes(table[self.inputs[category.input].name])
-            out[start : start + category.width] = category.numbers[codes].T
-            start += category.width
+        for item, found in zip(self.categories, codes.get_columns(), strict=True):
+            for numbers in item.numbers.T:
+                numbers.take(found.to_numpy(), out=out[start], mode="clip")
+                start += 1
         return out
-
-    def _walk(self, x: Floats) -> Any:
-        """Yield (rows, tree, leaf number of each, room for as many floats), trees in order within a chunk of rows."""
-        n = x.shape[1]
-        for start in range(0, n, CHUNK_ROWS):
-            rows = slice(start, min(start + CHUNK_ROWS, n))
-            part = np.ascontiguousarray(x[:, rows])
-            size = part.shape[1]
-            bit, leaf = np.empty(size, dtype=np.bool_), np.empty(size, dtype=np.uint8)
-            wide, room = np.empty(size, dtype=np.intp), np.empty(size)
-            for tree in range(self.forest.trees):
-                self.forest.leaf_numbers(tree, part, bit, leaf)
-                wide[:] = leaf
-                yield rows, tree, wide, room
 
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from creditrisk.model.evidence import category_codes
 from creditrisk.model.family import TrainingData
 
 BINS = 10
@@ -63,11 +64,8 @@ def frozen_bins(values: pl.Series, bins: int = BINS, max_values: int = MAX_VALUE
 def shares(values: pl.Series, entry: Mapping[str, Any]) -> NDArray[np.float64]:
     """Share of each frozen bin in new values, the missing one last: what PSI compares with ``entry['shares']``."""
     if entry["kind"] == "category":
-        known = pl.Series(entry["values"], dtype=pl.String)
-        codes = values.cast(pl.Enum(known), strict=False).to_physical().cast(pl.Int64)
-        found = codes.fill_null(known.len()).to_numpy().copy()
-        found[values.is_null().to_numpy()] = known.len() + 1
-        return np.bincount(found, minlength=known.len() + 2) / max(values.len(), 1)
+        known = entry["values"]
+        return np.bincount(category_codes(values, known), minlength=len(known) + 2) / max(values.len(), 1)
     given = values.drop_nulls().to_numpy()
     counts = np.bincount(np.searchsorted(entry["edges"], given, side="left"), minlength=len(entry["edges"]) + 1)
     return np.append(counts, values.null_count()) / max(values.len(), 1)
