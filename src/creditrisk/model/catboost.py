@@ -20,15 +20,15 @@ import pandas as pd
 from creditrisk.errors import ModelError
 from creditrisk.model.catboost_export import read_export
 from creditrisk.model.categories import Vocabulary
-from creditrisk.model.family import Fitted, TrainingData
+from creditrisk.model.family import SMALL, Fitted, TrainingData
 from creditrisk.model.oblivious import ObliviousModel
 from creditrisk.model.threads import threads
 from creditrisk.params import CatboostParams, ModelParams
 
 PATIENCE = 40
 """Rounds without a better log loss after which early stopping ends, at the least."""
-SMALL, MEDIUM = 3_000, 60_000
-"""Rows up to which a table is small, or of medium size."""
+MEDIUM = 60_000
+"""Training rows up to which a table is of medium size."""
 BORDERS, BORDERS_WITH_DIRECTIONS = 128, 64
 """Borders of a number. With directions the time of a round goes with their count, and the accuracy does not."""
 INPUT_SHARE_SMALL = 0.5

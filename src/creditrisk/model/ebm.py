@@ -23,14 +23,12 @@ from creditrisk.model.additive import EbmModel
 from creditrisk.model.columns import ColumnTerm, terms_of_inputs
 from creditrisk.model.directions import hold_directions
 from creditrisk.model.encoding import EncodedColumn, Encoding, fit_encoding
-from creditrisk.model.family import Fitted, TrainingData
+from creditrisk.model.family import SMALL, Fitted, TrainingData
 from creditrisk.model.pair_trees import PairTrees, fit_pair_trees
 from creditrisk.model.terms import Floats, Indexes, Terms
 from creditrisk.model.threads import threads
 from creditrisk.params import EbmParams, ModelParams
 
-SMALL = 3_000
-"""Rows below which a table is small."""
 HALF = 0.5
 """Share of the machine and of the trees in their mean."""
 
@@ -59,7 +57,7 @@ def candidates(rows: int, params: ModelParams) -> list[ModelParams]:
     """Capacities to try: without and with pairs on a small table, few and many pairs on a larger one."""
     if params.ebm.interactions is not None:
         return [with_defaults(rows, params)]
-    pairs = (0, 8) if rows < SMALL else (15, 45)
+    pairs = (0, 8) if rows <= SMALL else (15, 45)
     return [with_defaults(rows, _updated(params, interactions=count)) for count in pairs]
 
 
@@ -68,8 +66,8 @@ def with_defaults(rows: int, params: ModelParams) -> ModelParams:
     ebm = params.ebm
     return _updated(
         params,
-        interactions=(8 if rows < SMALL else 15) if ebm.interactions is None else ebm.interactions,
-        tree_pairs=(0 if rows < SMALL else 40) if ebm.tree_pairs is None else ebm.tree_pairs,
+        interactions=(8 if rows <= SMALL else 15) if ebm.interactions is None else ebm.interactions,
+        tree_pairs=(0 if rows <= SMALL else 40) if ebm.tree_pairs is None else ebm.tree_pairs,
         rounds=1_500 if ebm.rounds is None else ebm.rounds,
     )
 

@@ -19,14 +19,11 @@ from numpy.typing import NDArray
 from creditrisk.contract import Input
 from creditrisk.errors import ModelError
 from creditrisk.model.encoding import Encoding
-from creditrisk.model.family import MODEL_FILE, RowFunction, Value, read_json
+from creditrisk.model.family import MODEL_FILE, SMALL, RowFunction, Value, read_json
 from creditrisk.params import LightgbmParams, XgboostParams
 
 if TYPE_CHECKING:
     import polars as pl
-
-SMALL = 3_000
-"""Rows up to which a table is small."""
 
 Floats = NDArray[np.float64]
 Leafwise = TypeVar("Leafwise", LightgbmParams, XgboostParams)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 MODEL_FILE = "model.json"
 MAX_JSON_BYTES = 500_000_000
+SMALL = 3_000
+"""Training rows up to which a table is small: simpler models suit it, and fits are cheap."""
 
 Value = float | str | None
 """One input of one row: a number, a category's text, or None where missing."""

@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 
 from creditrisk.errors import DataError
-from creditrisk.model.family import TrainingData, candidates
+from creditrisk.model.family import SMALL, TrainingData, candidates
 from creditrisk.model.race import Entrant, Race, stratified_folds, stratified_sample
 from creditrisk.params import ModelParams
 
 GLASS_BOX, BLACK_BOX = "ebm", "catboost"
-SMALL, REPEATS = 3_000, 2
-"""Rows up to which the folds are drawn again: one draw says too little, and fits are cheap."""
+REPEATS = 2
+"""How often folds of a small table are drawn: one draw says too little."""
 SEARCH_RATE = 0.08
 """Learning rate of CatBoost while searching; what is won goes back as rounds at the final, lower rate."""
 SEARCH_BAGS = 0.5
