@@ -179,6 +179,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"error: {os_sentence(error)}; nothing was changed by this step.", file=sys.stderr)
         return 1
+    except ModuleNotFoundError as error:
+        package = (error.name or "creditrisk").partition(".")[0]
+        if package == "creditrisk":
+            raise
+        said = "this command needs more packages than serving does. Type uv sync"
+        print(f"error: the package {package} is not installed; {said}.", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("stopped; what was finished is kept, the rest is made again by the same command.", file=sys.stderr)
         return 130

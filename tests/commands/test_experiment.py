@@ -24,13 +24,21 @@ from creditrisk.commands.experiment import chosen_families
 from creditrisk.errors import DataError, ModelError
 from creditrisk.search.process import PROCESS
 from creditrisk.search.space import Search
+from creditrisk.search.storage import opened
 
 SEARCH = Search.from_yaml(ROOT / "3.experiments" / "search.yaml")
+MEMBERS = ("ebm", "catboost")
 
 
 def test_families_where_none_are_named_are_those_of_the_file_and_their_blend() -> None:
-    assert chosen_families(None, SEARCH) == (*SEARCH.space, "blend")
-    assert chosen_families(" ebm, catboost,ebm", SEARCH) == ("ebm", "catboost")
+    assert chosen_families(None, SEARCH, MEMBERS) == (*SEARCH.space, "blend")
+    assert chosen_families(" ebm, catboost,ebm", SEARCH, MEMBERS) == ("ebm", "catboost")
+    assert chosen_families("blend,ebm,catboost", SEARCH, MEMBERS) == ("blend", "ebm", "catboost")
+
+
+def test_a_blend_that_the_file_has_no_members_for_is_not_promised() -> None:
+    few = SEARCH.model_copy(update={"space": {"ebm": SEARCH.space["ebm"], "scorecard": SEARCH.space["scorecard"]}})
+    assert chosen_families(None, few, MEMBERS) == ("ebm", "scorecard")
 
 
 @pytest.mark.parametrize(
@@ -38,27 +46,45 @@ def test_families_where_none_are_named_are_those_of_the_file_and_their_blend() -
     [
         ("lightgmb", r"unknown family 'lightgmb'\. Did you mean 'lightgbm'\?"),
         ("", "found none, expected some of"),
-        ("blend", "a blend is made of other families' trials"),
+        ("blend", "a blend is made of the trials of ebm and catboost; name ebm and catboost too"),
+        ("scorecard,ebm,blend", "name catboost too, or change model.blend.members"),
     ],
 )
 def test_a_wrong_family_is_named(given: str, says: str) -> None:
     with pytest.raises(DataError, match=says):
-        chosen_families(given, SEARCH)
+        chosen_families(given, SEARCH, MEMBERS)
 
 
 def test_a_family_without_a_space_is_named() -> None:
     few = SEARCH.model_copy(update={"space": {"ebm": SEARCH.space["ebm"]}})
     with pytest.raises(DataError, match="scorecard has no search space; give it one under space"):
-        chosen_families("scorecard", few)
+        chosen_families("scorecard", few, MEMBERS)
 
 
-def test_a_family_whose_package_is_absent_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("package", "family"),
+    [("optbinning", "scorecard"), ("interpret", "ebm"), ("catboost", "catboost"), ("xgboost", "xgboost")],
+)
+def test_a_family_whose_package_is_absent_says_what_to_type(
+    package: str, family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     find = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "xgboost" else find(name))
-    with pytest.raises(ModelError, match="package xgboost is not installed; type uv sync --extra xgboost"):
-        chosen_families("ebm,xgboost", SEARCH)
-    with pytest.raises(ModelError, match="leave the family out"):
-        chosen_families(None, SEARCH)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == package else find(name))
+    for given in (family, None):
+        with pytest.raises(
+            ModelError, match=f"package {package} is not installed; type uv sync, or leave {family} out"
+        ):
+            chosen_families(given, SEARCH, MEMBERS)
+
+
+def test_without_the_packages_of_training_there_is_a_sentence() -> None:
+    code = "import sys; sys.modules['optuna'] = None; from creditrisk.cli import main; sys.exit(main(['experiment']))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: the package optuna is not installed; this command needs more packages than serving does. "
+        "Type uv sync.\n"
+    )
 
 
 @pytest.mark.parametrize("wrong", [["--trials", "0"], ["--minutes", "soon"], ["--jobs", "-1"]])
@@ -92,6 +118,8 @@ def test_the_result_ranks_families_and_names_the_choice(searched: tuple[Checkout
     assert result["chosen"] in families
     assert families[result["chosen"]]["within"]
     assert not (checkout.root / "1.data" / "tables" / "small" / "bundle").exists()
+    _, trials = trials_of(file_of(checkout.root))
+    assert sum(trial.params.get("family") != "blend" for trial in trials) in (6, 7)  # both may have begun at once
 
 
 @pytest.mark.slow
@@ -138,11 +166,7 @@ def test_a_killed_search_resumes_with_what_was_finished(tmp_path: Path) -> None:
         process.wait()
     done = checkout.main("experiment", "--trials", "1", "--families", "scorecard,catboost", "--json")
     assert done.returncode == 0, done.stderr
-    import optuna
-
-    storage = f"sqlite:///{checkout.root / '3.experiments' / 'studies.db'}"
-    (name,) = optuna.get_all_study_names(storage)
-    trials = optuna.load_study(study_name=name, storage=storage).get_trials()
+    _, trials = trials_of(file_of(checkout.root))
     assert sum("summary" in trial.user_attrs for trial in trials) >= 4
     assert not [trial.number for trial in trials if not trial.state.is_finished()], "the killed one is given up at once"
 
@@ -164,6 +188,45 @@ def test_an_interrupted_search_shows_what_it_found(tmp_path: Path) -> None:
     assert "Traceback" not in error
     stored = checkout.main("store-best", "--json")
     assert stored.returncode == 0, stored.stderr
+
+
+@pytest.mark.slow
+def test_two_processes_work_on_one_study_in_postgresql(tmp_path: Path, database: str) -> None:
+    checkout = copy_project(tmp_path)
+    narrow(checkout.root)
+    done = checkout.main("experiment", "--trials", "8", "--jobs", "2", "--study-storage", database, "--json")
+    assert done.returncode == 0, done.stderr
+    assert "ended early" not in done.stderr
+    _, trials = trials_of(database)
+    own = [trial for trial in trials if trial.params.get("family") != "blend"]
+    assert len(own) in (8, 9)  # both may have begun at once
+    assert all(trial.state.is_finished() for trial in own)
+
+
+@pytest.mark.slow
+def test_two_processes_work_on_one_study_in_a_file_of_a_relative_address(tmp_path: Path) -> None:
+    checkout = copy_project(tmp_path)
+    narrow(checkout.root)
+    options = ["--trials", "4", "--jobs", "2", "--families", "scorecard", "--study-storage", "sqlite:///mine.db"]
+    done = checkout.run(sys.executable, "run_experiments.py", *options, folder="3.experiments")
+    assert done.returncode == 0, done.stderr
+    assert not (checkout.root / "mine.db").exists()
+    _, trials = trials_of(f"sqlite:///{checkout.root / '3.experiments' / 'mine.db'}")
+    assert len(trials) in (4, 5)
+
+
+def file_of(root: Path) -> str:
+    """Where a checkout's studies are unless another place is named."""
+    return f"sqlite:///{root / '3.experiments' / 'studies.db'}"
+
+
+def trials_of(storage: str) -> tuple[str, list[Any]]:
+    """Name and trials of a storage's only study."""
+    import optuna
+
+    with opened(storage) as found:
+        (name,) = optuna.get_all_study_names(found)
+        return name, optuna.load_study(study_name=name, storage=found).get_trials()
 
 
 def stop_within_a_trial(process: subprocess.Popen[bytes], path: Path) -> None:
@@ -207,6 +270,7 @@ def wait_for_trials(path: Path, count: int) -> None:
         (["store-best"], "the pipeline has not split this portfolio yet"),
         (["experiment", "--families", "emb"], "Did you mean 'ebm'"),
         (["experiment", "--trials", "1", "--study-storage", "postgresql://x:secret@127.0.0.1:1/none"], "no answer"),
+        (["experiment", "--families", "scorecard,blend"], "name ebm and catboost too"),
     ],
 )
 def test_wrong_input_gets_a_sentence(tmp_path: Path, arguments: list[str], says: str) -> None:

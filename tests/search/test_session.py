@@ -178,6 +178,56 @@ def test_where_nothing_can_be_fitted_the_first_reason_is_given(search: Opened, m
     assert len(endless.study.get_trials()) <= 6  # given up after five in a row
 
 
+def test_where_nothing_could_be_fitted_before_the_reason_is_given_again(
+    search: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search("catboost", trials=1).run(silent)
+
+    def fails(*arguments: Any) -> None:
+        raise ModelError("no bins")
+
+    monkeypatch.setattr("creditrisk.search.session.run_trial", fails)
+    for _ in range(2):  # the second time the family is given up already
+        with pytest.raises(ModelError, match="no trial could be fitted; the first one said: no bins"):
+            search("scorecard", trials=9).run(silent)
+
+
+def test_time_leaves_a_family_one_trial_though_others_had_theirs(search: Opened) -> None:
+    search("scorecard", trials=1).run(silent)
+    session = search("catboost", trials=None, minutes=1e-6)
+    session.run(silent)
+    assert set(session.best()) == {"scorecard", "catboost"}
+
+
+def test_families_searched_apart_are_judged_together(done: Session, search: Opened) -> None:
+    """Whichever families a process searches, it shows the choice that store-best makes."""
+    alone = search("scorecard", trials=1)
+    alone.run(silent)
+    alone.renew_page()
+    assert {one.family for one in alone.standings()} == {"scorecard", "ebm", "catboost", "blend"}
+    assert alone.standings() == search(*FAMILIES, trials=1).standings()
+    page = alone.journal.client.get_run(alone.journal.parent).data.tags["mlflow.note.content"]
+    assert all(f"| {family} |" in page for family in ("ebm", "catboost", "blend"))
+
+
+def test_trials_that_others_are_at_count_towards_the_number(search: Opened) -> None:
+    session = search("scorecard", trials=2)
+    other = f"{this_process().rpartition(' ')[0]} 1"
+    session.study.add_trial(create_trial(state=TrialState.RUNNING, user_attrs={PROCESS: other}))
+    session.run(silent)
+    assert session.ended == 1
+
+
+@pytest.mark.parametrize("name", ["o'brien", "", "a b", "x" * 101])
+def test_a_name_that_is_none_is_refused_before_anything_is_opened(project: Project, name: str) -> None:
+    with (
+        pytest.raises(TrackingError, match=r"--study: found .*, expected up to 100 letters, digits"),
+        open_session(project, PARAMS, plan(), SEARCH, ("scorecard",), name=name, trials=1),
+    ):
+        raise AssertionError
+    assert not (project.experiments / "studies.db").exists()
+
+
 def test_two_parts_share_study_and_parent_run(search: Opened) -> None:
     one, other = search(), search()
     assert one.journal.parent == other.journal.parent
@@ -249,7 +299,7 @@ def test_changed_choices_are_said_and_nothing_is_lost(done: Session, project: Pr
         before = len(session.best())
         with pytest.raises(TrackingError, match="a parameter's choices differ from those the study was begun with"):
             session.run(silent)
-        assert len(session.best()) == before == 1
+        assert len(session.best()) == before == 4
 
 
 def test_what_a_killed_process_left_is_ended(search: Opened, project: Project) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import time
 from pathlib import Path
 
@@ -9,7 +10,9 @@ import pytest
 from optuna.storages import RDBStorage
 from optuna.storages._heartbeat import HeartbeatThread
 
-from creditrisk.search.storage import HEARTBEAT_SECONDS, Storage, opened
+from creditrisk.errors import TrackingError
+from creditrisk.paths import Project
+from creditrisk.search.storage import HEARTBEAT_SECONDS, Storage, opened, storage_url
 
 
 def url_of(folder: Path) -> str:
@@ -48,3 +51,26 @@ def test_a_trial_is_said_to_be_alive_now_and_then(tmp_path: Path, monkeypatch: p
     assert written == [
         (trial, at) for trial, at in zip((7, 7, 8, 8), (1_000.0, 1_020.0, 1_040.0, 1_060.0), strict=True)
     ]
+
+
+def test_a_file_is_the_same_wherever_its_address_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    project = Project(tmp_path)
+    assert storage_url(project, "sqlite:///mine.db") == f"sqlite:///{tmp_path / 'mine.db'}"
+    assert storage_url(project, f"sqlite:///{tmp_path / 'mine.db'}") == f"sqlite:///{tmp_path / 'mine.db'}"
+    assert storage_url(project, "postgresql://a@b/c") == "postgresql://a@b/c"
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "sqlite:///:memory:"])
+def test_a_study_in_memory_is_refused(tmp_path: Path, url: str) -> None:
+    with pytest.raises(TrackingError, match=r"a study in memory ends with its process. Expected sqlite:///FILE"):
+        storage_url(Project(tmp_path), url)
+
+
+def test_a_database_of_mlflow_is_refused_and_left_as_it_was(tmp_path: Path, migrated: Path) -> None:
+    path = tmp_path / "mlflow.db"
+    shutil.copy(migrated, path)
+    before = path.read_bytes()
+    with pytest.raises(TrackingError, match="the database is another program's"), opened(f"sqlite:///{path}"):
+        raise AssertionError
+    assert path.read_bytes() == before

@@ -33,8 +33,14 @@ if TYPE_CHECKING:
     from creditrisk.search.space import Search
 
 SEARCH_FILE = "search.yaml"
-PACKAGES = {"lightgbm": "lightgbm", "xgboost": "xgboost"}
-"""Families that need a package which serving does without, and the extra that brings it."""
+PACKAGES = {
+    "scorecard": ("optbinning",),
+    "ebm": ("interpret", "lightgbm"),
+    "catboost": ("catboost",),
+    "lightgbm": ("lightgbm",),
+    "xgboost": ("xgboost",),
+}
+"""What a family is fitted with; serving does without most of it."""
 STOP_SECONDS = 20.0
 """How long other processes of this search have to end after they were told to."""
 
@@ -44,8 +50,11 @@ def command_experiment(context: Context, arguments: Namespace) -> None:
     from creditrisk.search.space import Search
 
     search = Search.from_yaml(context.project.experiments / SEARCH_FILE)
-    families = chosen_families(arguments.families, search)
+    members = context.params(arguments.portfolio).model.blend.members
+    families = chosen_families(arguments.families, search, members)
     if not arguments.worker:
+        if "blend" not in families and arguments.families is None:
+            context.say(f"No blend is made: {SEARCH_FILE} has no space for each of {', '.join(members)}.")
         _prepare(context, arguments)
     params = context.params()
     began = time.monotonic()
@@ -129,13 +138,14 @@ def command_store_best(context: Context, arguments: Namespace) -> None:
     context.show(result, lines)
 
 
-def chosen_families(given: str | None, search: Search) -> tuple[str, ...]:
-    """Families to search: those named, else all that the file has, and their blend.
+def chosen_families(given: str | None, search: Search, members: Sequence[str]) -> tuple[str, ...]:
+    """Families to search: those named, else all that the file has, and their blend where it has all ``members`` of one.
 
     Raises:
-        DataError: a family is unknown or the file has no space for it; ModelError: its package is not installed.
+        DataError: a family is unknown or the file has no space for it, or a blend is to be made without its members;
+            ModelError: a package is not installed.
     """
-    known = (*search.space, "blend")
+    known = (*search.space, "blend") if set(members) <= set(search.space) or given is not None else tuple(search.space)
     names = (
         tuple(dict.fromkeys(name.strip() for name in given.split(",") if name.strip())) if given is not None else known
     )
@@ -150,14 +160,16 @@ def chosen_families(given: str | None, search: Search) -> tuple[str, ...]:
             raise DataError(
                 f"--families: {name} has no search space; give it one under space in 3.experiments/{SEARCH_FILE}."
             )
-        if name in PACKAGES and importlib.util.find_spec(name) is None:
-            raise ModelError(
-                f"--families: the package {name} is not installed; type uv sync --extra {PACKAGES[name]}, or leave the "
-                "family out."
-            )
-    if names == ("blend",):
+        for package in PACKAGES.get(name, ()):
+            if importlib.util.find_spec(package) is None:
+                raise ModelError(
+                    f"--families: the package {package} is not installed; type uv sync, or leave {name} out."
+                )
+    absent = [member for member in members if member not in names]
+    if "blend" in names and absent:
         raise DataError(
-            "--families: a blend is made of other families' trials; name these too, as in ebm,catboost,blend."
+            f"--families: a blend is made of the trials of {' and '.join(members)}; name {' and '.join(absent)} too, "
+            "or change model.blend.members in params.yaml."
         )
     return names
 
@@ -214,7 +226,14 @@ def _run(session: Session, arguments: Namespace, began: float) -> None:
     """The search itself, under a bar of time, or of trials where these end it."""
     if math.isinf(session.deadline):
         with bar("search", arguments.trials) as progress:
-            session.run(lambda seconds, note: progress.advance(1, note))
+            known = session.ended
+
+            def told(seconds: float, note: str) -> None:
+                nonlocal known
+                before, known = known, session.ended
+                progress.advance(known - before, note)
+
+            session.run(told)
         return
     with bar("search", round(session.deadline - began)) as progress:
         session.run(lambda seconds, note: progress.advance(round(seconds, 1), note))
@@ -223,11 +242,13 @@ def _run(session: Session, arguments: Namespace, began: float) -> None:
 @contextlib.contextmanager
 def _workers(context: Context, arguments: Namespace, session: Session) -> Iterator[None]:
     """Further processes on the same study; they end with this one."""
+    from creditrisk.search.storage import storage_url
+
     jobs = arguments.jobs
     options = [] if math.isinf(session.deadline) else ["--minutes", str((session.deadline - time.monotonic()) / 60)]
     options += [] if session.until is None else ["--until", str(session.until)]
     options += ["--study", session.study.study_name, "--families", ",".join(session.families)]
-    options += ["--study-storage", arguments.study_storage] if arguments.study_storage else []
+    options += ["--study-storage", storage_url(context.project, arguments.study_storage)]
     command = [sys.executable, "-m", "creditrisk", "experiment", "--worker", *options]
     if jobs > 1:  # one fit for each core: threads of several fits would wait for each other
         os.environ.setdefault(VARIABLE, str(max(1, (os.cpu_count() or 1) // jobs)))
@@ -266,6 +287,8 @@ def _show(context: Context, session: Session, params: Params) -> None:
     from creditrisk.search.choice import choose
 
     found = session.standings()
+    if not found:
+        raise DataError(f"study {session.study.study_name!r}: no trial has run in full yet; give it more --minutes.")
     chosen, why = choose(found)
     result = {
         "study": session.study.study_name,

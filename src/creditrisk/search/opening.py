@@ -6,9 +6,11 @@ import contextlib
 import hashlib
 import json
 import math
+import re
 import time
 from collections.abc import Iterator, Sequence
 
+from creditrisk.errors import TrackingError
 from creditrisk.params import ModelParams, Params
 from creditrisk.paths import Project
 from creditrisk.search.journal import open_journal
@@ -19,6 +21,7 @@ from creditrisk.search.storage import opened, sentences, storage_url
 from creditrisk.search.study import Identity, open_study, own_trials
 
 PARENT = "mlflow_run"
+NAME = re.compile(r"[\w.-]{1,100}")
 MINUTES = 10.0
 """How long a search takes where nothing else is said."""
 
@@ -53,8 +56,10 @@ def open_session(
         until: trials in all, in place of ``trials``, for a process that joins another's search.
 
     Raises:
-        TrackingError: a store does not answer or refuses, or the study is of something else.
+        TrackingError: a store does not answer or refuses, the study is of something else, or its name is none.
     """
+    if name is not None and not NAME.fullmatch(name):
+        raise TrackingError(f"--study: found {name!r}, expected up to 100 letters, digits, '.', '_' and '-'.")
     identity = Identity(params.portfolio, _fingerprint(plan, params.model, search))
     name, url = name or identity.name(), storage_url(project, url)
     with opened(url) as storage:

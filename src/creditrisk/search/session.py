@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -56,7 +57,6 @@ class Session:
     until: int | None
     """Trials of the study, other processes' included, after which none is begun; None for no such limit."""
     clock: Callable[[], float] = time.monotonic
-    _failures: list[str] = field(default_factory=list)
     _swept: set[int] = field(default_factory=set)
     _page_at: float = 0.0
 
@@ -69,10 +69,10 @@ class Session:
         """Run trials until time, number or families are exhausted; ``told`` hears of seconds spent and the best so far.
 
         Raises:
-            ModelError: no family could be fitted at all.
+            ModelError: no family that is searched could be fitted at all.
         """
+        self.sweep()
         while not self._done():
-            self.sweep()
             family = self._next_family()
             if family is None:
                 break
@@ -82,8 +82,14 @@ class Session:
             told(self.clock() - began, self.best_so_far())
             if self.clock() - self._page_at > PAGE_SECONDS:
                 self.renew_page()
-        if self._failures and not settled_trials(self.study):
-            raise ModelError(f"no trial could be fitted; the first one said: {self._failures[0]}")
+            self.sweep()
+        if not any(trial.params.get(FAMILY) in self.searched for trial in settled_trials(self.study)):
+            said = [trial.user_attrs["note"] for trial in self._ended() if "note" in trial.user_attrs]
+            if said:
+                raise ModelError(f"no trial could be fitted; the first one said: {said[0]}")
+            raise ModelError(
+                f"no trial of {', '.join(self.searched)} was run; give the search more --minutes or --trials."
+            )
 
     def sweep(self) -> None:
         """End what a process that was killed left behind: its trials, and their runs in MLflow."""
@@ -105,9 +111,8 @@ class Session:
             self.journal.working(going_on=False)
 
     def best(self) -> dict[str, FrozenTrial]:
-        """The best complete trial of each family of this search."""
-        found = best_by_family(self.study.get_trials(deepcopy=False))
-        return {family: found[family] for family in self.families if family in found}
+        """The best complete trial of each family of the study, also of those that this process does not search."""
+        return best_by_family(self.study.get_trials(deepcopy=False))
 
     def margins(self, trial: FrozenTrial) -> Margins:
         """A trial's out-of-fold margins."""
@@ -116,7 +121,7 @@ class Session:
     def best_so_far(self) -> str:
         """The leading family and its AUC, for the progress bar."""
         best = self.best()
-        number = len(own_trials(self.study))
+        number = self.ended
         if not best:
             return f"trials, {number} in the study"
         auc, family = max((trial.user_attrs["summary"]["auc"], name) for name, trial in best.items())
@@ -131,7 +136,7 @@ class Session:
         """Blend the members' best trials where that has not been done."""
         if BLEND not in self.families:
             return
-        best = best_by_family(self.study.get_trials(deepcopy=False))
+        best = self.best()
         members = [family for family in self.params.blend.members if family in best]
         if len(members) < len(self.params.blend.members):
             return
@@ -175,11 +180,21 @@ class Session:
         leading = {f"best_auc_{one.family}": one.auc for one in found}
         self.journal.page(text, files, pictures.draw(self.study, found, chosen.family), leading)
 
+    @property
+    def ended(self) -> int:
+        """Trials of the study that came to an end, other processes' included."""
+        return len(own_trials(self.study))
+
     def _done(self) -> bool:
-        ended = len(own_trials(self.study))
-        if self.until is not None and ended >= self.until:
+        # Those that other processes are at count, too: they will have ended when this one would have begun another.
+        running = sum(trial.state == TrialState.RUNNING for trial in self.study.get_trials(deepcopy=False))
+        if self.until is not None and self.ended + running >= self.until:
             return True
-        return self.clock() >= self.deadline and ended > 0
+        return self.clock() >= self.deadline and bool(self._ended())
+
+    def _ended(self) -> list[FrozenTrial]:
+        """Ended trials of the families that are searched."""
+        return [trial for trial in own_trials(self.study) if trial.params.get(FAMILY) in self.searched]
 
     def _next_family(self) -> str | None:
         trials = self.study.get_trials(deepcopy=False)
@@ -197,10 +212,8 @@ class Session:
 
     def _one(self, family: str) -> None:
         """Run one trial, of ``family`` or one that waits; a setting that cannot be fitted is not the end."""
-        try:
+        with contextlib.suppress(ModelError, DataError):  # its note says why
             one_trial(self.study, family, self.seed, self._objective)
-        except (ModelError, DataError) as error:
-            self._failures.append(str(error))
 
     def _objective(self, trial: optuna.Trial) -> float:
         trial.set_user_attr(PROCESS, this_process())
@@ -212,9 +225,9 @@ class Session:
                 f"study {self.study.study_name!r}: a parameter's choices differ from those the study was begun with "
                 f"({error}). Take the change in 3.experiments/search.yaml back, or name another study with --study."
             ) from None
-        params = with_setting(self.params, family, setting)
-        section = getattr(params, family).model_dump(mode="json")
         try:
+            params = with_setting(self.params, family, setting)
+            section = getattr(params, family).model_dump(mode="json")
             with self.journal.trial(
                 f"{family} {trial.number}", {FAMILY: family, "trial": trial.number} | section
             ) as run:

@@ -14,12 +14,13 @@ import optuna
 import sqlalchemy.exc as sa
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
+from sqlalchemy import create_engine, inspect
 from sqlalchemy.pool import NullPool
 
 from creditrisk.errors import TrackingError
 from creditrisk.paths import Project
 from creditrisk.search.process import PROCESS, this_process
-from creditrisk.tracking.store import ANSWER_SECONDS, UNREACHABLE, shown, sqlite_file
+from creditrisk.tracking.store import ANSWER_SECONDS, SQLITE, UNREACHABLE, shown, sqlite_file
 
 HEARTBEAT_SECONDS, GRACE_SECONDS = 20, 90
 """A trial whose process has not been heard of for so long is taken for dead."""
@@ -62,10 +63,18 @@ class Storage(RDBStorage):
 
 
 def storage_url(project: Project, given: str | None) -> str:
-    """``--study-storage``, else the SQLite file beside the experiments."""
+    """``--study-storage``, else the SQLite file beside the experiments; a file's address holds wherever it is read.
+
+    Raises:
+        TrackingError: the address is of no file but of memory, which no other process sees.
+    """
     if given is None:
         project.experiments.mkdir(parents=True, exist_ok=True)
-    return given or f"sqlite:///{project.experiments / 'studies.db'}"
+        return f"{SQLITE}{project.experiments / 'studies.db'}"
+    path = sqlite_file(given)
+    if given == "sqlite://" or (path is not None and str(path) in (".", ":memory:")):
+        raise TrackingError(f"study storage {given}: a study in memory ends with its process. Expected sqlite:///FILE.")
+    return given if path is None else f"{SQLITE}{path.resolve()}"
 
 
 @contextlib.contextmanager
@@ -110,9 +119,24 @@ def _connect(url: str) -> Storage:
         arguments = {"poolclass": NullPool}
         if url.startswith("postgresql"):
             arguments["connect_args"] = {"connect_timeout": ANSWER_SECONDS}
+    _check_owner(url, arguments)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         return Storage(url, engine_kwargs=arguments, heartbeat_interval=HEARTBEAT_SECONDS, grace_period=GRACE_SECONDS)
+
+
+def _check_owner(url: str, arguments: dict[str, Any]) -> None:
+    """Refuse a database in which MLflow keeps its runs: each would take the other's ``alembic_version`` for its own."""
+    engine = create_engine(url, **arguments)
+    try:
+        tables = inspect(engine).get_table_names()
+    finally:
+        engine.dispose()
+    if "alembic_version" in tables and "version_info" not in tables:
+        raise TrackingError(
+            f"study storage {shown(url)}: the database is another program's, as MLflow's. Give the studies one of "
+            "their own (createdb studies)."
+        )
 
 
 def _sentence(url: str, error: Exception) -> str:
