@@ -10,7 +10,7 @@ from support import SMALL_CONTRACT, Checkout, copy_project
 
 from creditrisk.contract import ROW, TARGET, Contract
 from creditrisk.data.clean import clean_training
-from creditrisk.errors import ContractError, SourceError
+from creditrisk.errors import ContractError, DataError, SourceError
 from creditrisk.exploration.workspace import SIMULATED, Workspace, default_portfolio, open_workspace
 
 
@@ -75,6 +75,17 @@ def test_an_unknown_portfolio_is_said(checkout: Checkout, tmp_path: Path, monkey
     monkeypatch.setenv("CREDITRISK_ROOT", str(checkout.root))
     with pytest.raises(ContractError, match=r"smal\.yaml: no such file"):
         open_workspace("smal", tmp_path)
+
+
+def test_a_portfolio_without_days_of_application_is_refused_where_they_are_needed(
+    checkout: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    undated = SMALL_CONTRACT | {"name": "undated", "time": None}
+    (checkout.root / "1.data" / "portfolios" / "undated.yaml").write_text(yaml.safe_dump(undated, sort_keys=False))
+    monkeypatch.setenv("CREDITRISK_ROOT", str(checkout.root))
+    assert open_workspace("undated", tmp_path).contract.time is None
+    with pytest.raises(DataError, match=r"undated\.yaml: time names no column.*take a portfolio that has one"):
+        open_workspace("undated", tmp_path, dated=True)
 
 
 def test_simulated_where_no_mirror_holds_the_real_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

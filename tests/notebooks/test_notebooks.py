@@ -108,12 +108,16 @@ def test_it_runs_on_the_simulated_portfolio(name: str, tmp_path: Path, monkeypat
 @pytest.mark.slow
 @pytest.mark.real
 @pytest.mark.skipif(not os.environ.get("DATA_MIRROR"), reason="DATA_MIRROR names no folder with the real tables")
-@pytest.mark.parametrize("name", NAMES)
-def test_it_runs_on_lending_club(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("name", "portfolio"),
+    [*((name, "lending_club") for name in NAMES), ("cleaning", "south_german"), ("fe", "south_german")],
+)
+def test_it_runs_on_real_loans(name: str, portfolio: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """LendingClub, and a portfolio without days of application that no idea is written down for."""
     monkeypatch.delenv("CREDITRISK_ROOT", raising=False)
     mirror = os.environ["DATA_MIRROR"]
     if "://" not in mirror:
         monkeypatch.setenv("DATA_MIRROR", str((ROOT / mirror).resolve()))
-    done = run(name, "lending_club", tmp_path)
+    done = run(name, portfolio, tmp_path)
     assert complaints(done) == []
-    assert "portfolio: lending_club" in json.dumps(done)
+    assert f"portfolio: {portfolio}" in json.dumps(done)

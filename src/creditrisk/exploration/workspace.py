@@ -22,6 +22,7 @@ from creditrisk.data.fetch import from_mirror
 from creditrisk.data.report import KEPT, STATE, CleaningReport
 from creditrisk.data.source import materialise, number_rows
 from creditrisk.data.split import Part, SplitRule, split
+from creditrisk.errors import DataError
 from creditrisk.model.family import TrainingData
 from creditrisk.params import Params
 from creditrisk.paths import Project
@@ -84,18 +85,24 @@ def default_portfolio() -> str:
         return SIMULATED if from_mirror(source, Path(folder), project.root) is None else REAL
 
 
-def open_workspace(portfolio: str, folder: Path) -> Workspace:
+def open_workspace(portfolio: str, folder: Path, *, dated: bool = False) -> Workspace:
     """Read, clean, characterise and part a portfolio.
 
     Args:
         portfolio: the name of a contract in ``1.data/portfolios``.
         folder: an existing folder for the tables; nothing is written elsewhere.
+        dated: whether what follows needs days of application.
 
     Raises:
-        CreditRiskError: the contract, the source or the table is not what it must be.
+        CreditRiskError: the contract, the source or the table is not what it must be, or has no days of application.
     """
     project = Project.find()
     contract, params = Contract.load(project.contract(portfolio)), Params.from_yaml(project.params)
+    if dated and contract.time is None:
+        raise DataError(
+            f"{project.contract(portfolio)}: time names no column, and what follows looks at risk by month. "
+            f"Name the day of application there, or take a portfolio that has one, as {SIMULATED}."
+        )
     raw, broken, clean, quarantine = (folder / f"{name}.parquet" for name in ("raw", "broken", "clean", "quarantine"))
     with _without_progress():
         materialise(contract, raw, broken, project.root, folder / "fetched")
