@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import importlib.util
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
@@ -166,6 +167,13 @@ def _add_keys(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--per-minute", type=int, metavar="N", help="requests in one minute, over all workers")
 
 
+def _installed(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ValueError:  # it is there in name alone
+        return False
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the exit code (1 after a sentence on standard error)."""
     parsed = build_parser().parse_args(arguments)
@@ -180,8 +188,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {os_sentence(error)}; nothing was changed by this step.", file=sys.stderr)
         return 1
     except ModuleNotFoundError as error:
-        package = (error.name or "creditrisk").partition(".")[0]
-        if package == "creditrisk":
+        package = (error.name or "").partition(".")[0]
+        if not package or _installed(package):
             raise
         said = "this command needs more packages than serving does. Type uv sync"
         print(f"error: the package {package} is not installed; {said}.", file=sys.stderr)

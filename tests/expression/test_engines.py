@@ -188,7 +188,7 @@ SHAPES: dict[Kind, list[str]] = {
         "({t} {IN|NOT IN} ({t}, 'car', 'x', 'y'))",
         "({t} {LIKE|NOT LIKE} {pattern})",
     ],
-    "date": ["{LEAST|GREATEST}({d}, {d}, {d})"],
+    "date": ["{LEAST|GREATEST}({d}, {d}, {d})", "{LEAST|GREATEST}({d}, {d})"],
 }
 
 

@@ -173,6 +173,13 @@ def test_a_row_in_any_piece_is_the_row_alone(rows: int, trees: int) -> None:
     assert np.getbufsize() == buffer
 
 
+def test_margins_need_no_shap_values() -> None:
+    """They take seconds for large trees, and training asks for margins alone."""
+    model = make_model(4)
+    model.margin(make_table(3))
+    assert "_shap" not in vars(model)
+
+
 def test_trees_without_a_single_comparison_answer_their_value() -> None:
     shape = (3, 2)
     nothing = Forest(np.zeros(shape, np.int64), np.full(shape, np.inf), np.ones((3, 4)), np.ones((3, 4)), 0.5)

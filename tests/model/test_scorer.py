@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from support import small_table
 
 from creditrisk.model.scorer import Scorer
-from creditrisk.model.table_scorer import as_texts
+from creditrisk.model.table_scorer import TableScorer, as_texts
 from creditrisk.params import FAMILIES
 
 TEXTS = st.one_of(
@@ -64,6 +64,25 @@ def test_pieces_of_a_table_get_what_the_table_gets(scorer: Scorer) -> None:
     assert pl.String in whole.dtypes
     assert pl.Enum not in {dtype.base_type() for dtype in whole.dtypes}, "who asks for a table gets plain texts"
     assert as_texts(pl.concat(pieces)).equals(whole)
+
+
+@pytest.mark.parametrize(("rows", "count"), [(0, 1), (39, 1), (40, 2), (61, 3), (150, 3), (151, 4)])
+def test_a_table_is_cut_into_pieces_for_the_cores(
+    scorer: Scorer, rows: int, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = small_table(max(rows, 1)).drop("outcome").head(rows)
+    whole, cut, heights = scorer.score_frame(raw), TableScorer._piece, []
+
+    def piece(self: TableScorer, part: pl.DataFrame, *others: Any, **named: Any) -> pl.DataFrame:
+        heights.append(part.height)
+        return cut(self, part, *others, **named)
+
+    monkeypatch.setattr(TableScorer, "_piece", piece)
+    monkeypatch.setattr("creditrisk.model.table_scorer.cores", lambda: 3)
+    for name, value in {"FEWEST_ROWS": 20, "FEWEST_TREE_ROWS": 20, "BATCH_ROWS": 50}.items():
+        monkeypatch.setattr(f"creditrisk.model.table_scorer.{name}", value)
+    assert scorer.score_frame(raw).equals(whole)
+    assert (len(heights), sum(heights)) == (count, rows)
 
 
 @settings(max_examples=40)

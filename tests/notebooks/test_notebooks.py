@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import ROOT
+from support import ROOT, copy_project
 
 from creditrisk.exploration.execute import MARK, code_digest, execute
 
@@ -78,11 +78,14 @@ def _joined(notebook: dict[str, Any]) -> dict[str, Any]:
     return notebook
 
 
+def needs_the_group() -> None:
+    for module in ("nbclient", "ipykernel", "pingouin", "seaborn", "statsmodels"):
+        pytest.importorskip(module, reason=f"{module} is not installed: uv run --group notebooks pytest ...")
+
+
 def run(name: str, portfolio: str, folder: Path) -> Any:
     """Run a copy in a checkout that holds contracts and params but no table."""
-    pytest.importorskip("nbclient", reason="nbclient is not installed: uv run --group notebooks pytest ...")
-    for module in ("ipykernel", "pingouin", "seaborn", "statsmodels"):
-        pytest.importorskip(module, reason=f"{module} is not installed: uv run --group notebooks pytest ...")
+    needs_the_group()
     (folder / "4.dvc_pipeline").mkdir()
     for file in ("dvc.yaml", "params.yaml"):
         shutil.copy(ROOT / "4.dvc_pipeline" / file, folder / "4.dvc_pipeline" / file)
@@ -121,3 +124,21 @@ def test_it_runs_on_real_loans(name: str, portfolio: str, tmp_path: Path, monkey
     done = run(name, portfolio, tmp_path)
     assert complaints(done) == []
     assert f"portfolio: {portfolio}" in json.dumps(done)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["cleaning", "fe"])
+def test_it_runs_on_a_first_contract_as_it_was_written(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No day of application, no direction, no idea."""
+    needs_the_group()
+    monkeypatch.delenv("CREDITRISK_ROOT", raising=False)
+    checkout = copy_project(tmp_path)
+    made = checkout.main("new-portfolio", "small.csv", "--target", "outcome", "--bad", "default", "--name", "mine")
+    assert made.returncode == 0, made.stderr
+    (tmp_path / "2.notebooks").mkdir()
+    path = Path(shutil.copy(ROOT / "2.notebooks" / f"{name}.ipynb", tmp_path / "2.notebooks"))
+    done = execute(path, "mine")
+    assert complaints(done) == []
+    assert "portfolio: mine" in json.dumps(done)

@@ -170,11 +170,13 @@ def test_where_nothing_can_be_fitted_the_first_reason_is_given(search: Opened, m
 
     monkeypatch.setattr("creditrisk.search.session.run_trial", fails)
     session = search("scorecard", trials=None, minutes=1e-6)
+    session.run(silent)
     with pytest.raises(ModelError, match="no trial could be fitted; the first one said: no bins"):
-        session.run(silent)
+        session.check_found()
     endless = search("scorecard", trials=1_000)
+    endless.run(silent)
     with pytest.raises(ModelError, match="no bins"):
-        endless.run(silent)
+        endless.check_found()
     assert len(endless.study.get_trials()) <= 6  # given up after five in a row
 
 
@@ -188,8 +190,10 @@ def test_where_nothing_could_be_fitted_before_the_reason_is_given_again(
 
     monkeypatch.setattr("creditrisk.search.session.run_trial", fails)
     for _ in range(2):  # the second time the family is given up already
+        session = search("scorecard", trials=9)
+        session.run(silent)
         with pytest.raises(ModelError, match="no trial could be fitted; the first one said: no bins"):
-            search("scorecard", trials=9).run(silent)
+            session.check_found()
 
 
 def test_time_leaves_a_family_one_trial_though_others_had_theirs(search: Opened) -> None:
@@ -210,12 +214,25 @@ def test_families_searched_apart_are_judged_together(done: Session, search: Open
     assert all(f"| {family} |" in page for family in ("ebm", "catboost", "blend"))
 
 
-def test_trials_that_others_are_at_count_towards_the_number(search: Opened) -> None:
-    session = search("scorecard", trials=2)
+def another_at_work(session: Session) -> None:
+    """A trial that a process is at which lives as long as the machine."""
     other = f"{this_process().rpartition(' ')[0]} 1"
     session.study.add_trial(create_trial(state=TrialState.RUNNING, user_attrs={PROCESS: other}))
+
+
+@pytest.mark.parametrize("trials", [1, 2])
+def test_trials_that_others_are_at_count_towards_the_number(search: Opened, trials: int) -> None:
+    session = search("scorecard", trials=trials)
+    another_at_work(session)
     session.run(silent)
-    assert session.ended == 1
+    assert session.ended == trials - 1
+
+
+def test_trials_that_others_are_at_already_leave_the_number_to_be_run(search: Opened) -> None:
+    another_at_work(search("scorecard", trials=1))
+    session = search("scorecard", trials=2)
+    session.run(silent)
+    assert session.ended == 2
 
 
 @pytest.mark.parametrize("name", ["o'brien", "", "a b", "x" * 101])

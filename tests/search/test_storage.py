@@ -56,15 +56,30 @@ def test_a_trial_is_said_to_be_alive_now_and_then(tmp_path: Path, monkeypatch: p
 def test_a_file_is_the_same_wherever_its_address_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     project = Project(tmp_path)
-    assert storage_url(project, "sqlite:///mine.db") == f"sqlite:///{tmp_path / 'mine.db'}"
+    for given in ("sqlite:///mine.db", "sqlite+pysqlite:///mine.db"):
+        assert storage_url(project, given) == f"sqlite:///{tmp_path / 'mine.db'}"
     assert storage_url(project, f"sqlite:///{tmp_path / 'mine.db'}") == f"sqlite:///{tmp_path / 'mine.db'}"
     assert storage_url(project, "postgresql://a@b/c") == "postgresql://a@b/c"
 
 
-@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "sqlite:///:memory:"])
-def test_a_study_in_memory_is_refused(tmp_path: Path, url: str) -> None:
-    with pytest.raises(TrackingError, match=r"a study in memory ends with its process. Expected sqlite:///FILE"):
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite://",
+        "sqlite:///",
+        "sqlite:///:memory:",
+        "sqlite:///file:a.db?uri=true",
+        "sqlite:///file::memory:?uri=true",
+    ],
+)
+def test_a_study_that_other_processes_would_not_find_is_refused(tmp_path: Path, url: str) -> None:
+    with pytest.raises(TrackingError, match="expected sqlite:///FILE, so that every process finds the same file"):
         storage_url(Project(tmp_path), url)
+
+
+def test_what_is_no_address_is_said(tmp_path: Path) -> None:
+    with pytest.raises(TrackingError, match="not an address of a database"):
+        storage_url(Project(tmp_path), "nonsense")
 
 
 def test_a_database_of_mlflow_is_refused_and_left_as_it_was(tmp_path: Path, migrated: Path) -> None:

@@ -54,7 +54,8 @@ def command_experiment(context: Context, arguments: Namespace) -> None:
     families = chosen_families(arguments.families, search, members)
     if not arguments.worker:
         if "blend" not in families and arguments.families is None:
-            context.say(f"No blend is made: {SEARCH_FILE} has no space for each of {', '.join(members)}.")
+            absent = [member for member in members if member not in search.space]
+            context.say(f"No blend is made: {SEARCH_FILE} has no space for {' and '.join(absent)}.")
         _prepare(context, arguments)
     params = context.params()
     began = time.monotonic()
@@ -65,6 +66,7 @@ def command_experiment(context: Context, arguments: Namespace) -> None:
         try:
             with _workers(context, arguments, session):
                 _run(session, arguments, began)
+            session.check_found()
         except BaseException:
             # an interrupt in the middle of a write may leave the stores unable to say more; what ended is kept anyhow
             with contextlib.suppress(CreditRiskError):

@@ -1,4 +1,4 @@
-"""Oblivious trees as arrays: comparisons, leaf values, and the leaf numbers of a table of rows."""
+"""Oblivious trees as arrays: comparisons and leaf values."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from creditrisk.model.categories import Statistics
 from creditrisk.model.family import MODEL_FILE, RowFunction, read_json
 from creditrisk.model.forest import Forest
 from creditrisk.model.oblivious_row import compile_row
-from creditrisk.model.oblivious_table import TreesOfTable
+from creditrisk.model.oblivious_table import Block, TreesOfTable, parts_of_inputs
 from creditrisk.model.shap_table import players_of, shap_table
 
 if TYPE_CHECKING:
@@ -57,7 +57,12 @@ class ObliviousModel:
     @cached_property
     def _of_table(self) -> TreesOfTable:
         """The trees made ready for tables; worked out on first use."""
-        return TreesOfTable(self.forest, self._players, self._shap, len(self.inputs))
+        return TreesOfTable(self.forest)
+
+    @cached_property
+    def _parts(self) -> list[Block]:
+        """What they add to each input; apart, since training asks for margins alone."""
+        return parts_of_inputs(len(self.inputs), self._players, self._shap)
 
     def margin(self, table: pl.DataFrame) -> Floats:
         """Log-odds of bad, shape (n,)."""
@@ -69,7 +74,7 @@ class ObliviousModel:
 
     def explain(self, table: pl.DataFrame) -> tuple[Floats, Floats]:
         """Margin (n,) and contributions (n, inputs); each row's leaf numbers are worked out once."""
-        margin, contributions = self._of_table.explain(self._matrix(table))
+        margin, contributions = self._of_table.explain(self._matrix(table), self._parts, len(self.inputs))
         return margin + self.forest.bias, contributions.T
 
     def row(self) -> RowFunction:

@@ -7,7 +7,7 @@ together, tree by tree, so that the sums are those of a row alone to the last bi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -24,23 +24,22 @@ MOST_ROWS, FEWEST_ROWS = 2_048, 256
 """Rows of one call: so many that its price counts for little, so few that one step finds in the processor's second
 cache what the step before left there."""
 ROOM_BYTES = 8 << 20
-"""Working room of a thread; large trees get fewer rows at a time. From 4 MB up NumPy asks for large pages, and walking
-over thousands of short rows takes a fifth of the time on them."""
+"""Working room of a thread; large trees get fewer rows at a time."""
 
 
 class _Comparisons(NamedTuple):
-    """Of one slot with its thresholds, shape (k, 1); ``places`` are their outcomes'."""
+    """Of one slot with its thresholds, shape (k, 1); ``places`` are the rows of ``_Room.outcomes`` that hold them."""
 
     slot: int
     places: slice
     thresholds: Floats
 
 
-class _Block(NamedTuple):
+class Block(NamedTuple):
     """Some of the trees that add to one sum."""
 
     place: int
-    """Whose sum: an input's, or behind the last the margin's."""
+    """Whose sum: an input's; -1 for the margin's, which stands last."""
     trees: NDArray[np.intp]
     table: Floats
     """Their values, leaf by leaf, tree behind tree."""
@@ -48,41 +47,49 @@ class _Block(NamedTuple):
     """Where each tree's values begin, shape (trees, 1)."""
 
 
+def parts_of_inputs(inputs: int, players: NDArray[np.int64], shap: Floats) -> list[Block]:
+    """What trees add to each input, made ready for ``TreesOfTable.explain``.
+
+    Args:
+        inputs: how many the model has.
+        players: inputs of each tree, shape (trees, players), -1 where there are fewer.
+        shap: their SHAP values, shape (trees, leaves, players).
+    """
+    found: list[Block] = []
+    for place in range(inputs):
+        trees, player = np.nonzero(players == place)
+        found += _blocks(place, trees, shap[trees, :, player])
+    return found
+
+
 class TreesOfTable:
     """Trees made ready for tables.
 
     Args:
         forest: the trees.
-        players: inputs of each tree, shape (trees, players), -1 where there are fewer.
-        shap: their SHAP values, shape (trees, leaves, players).
-        inputs: how many the model has.
     """
 
-    def __init__(self, forest: Forest, players: NDArray[np.int64], shap: Floats, inputs: int) -> None:
+    def __init__(self, forest: Forest) -> None:
         self._comparisons, self._levels, self._outcomes = _distinct(forest)
-        self._margin = list(_blocks(inputs, np.arange(forest.trees), forest.values))
-        self._blocks = list(self._margin)
-        for place in range(inputs):
-            trees, player = np.nonzero(players == place)
-            self._blocks += _blocks(place, trees, shap[trees, :, player])
-        self._sums, self._row_bytes = inputs + 1, _Room.row_bytes(self._outcomes, forest.trees)
+        self._margin = list(_blocks(-1, np.arange(forest.trees), forest.values))
+        self._row_bytes = _Room.row_bytes(self._outcomes, forest.trees)
         self._rows = min(MOST_ROWS, max(FEWEST_ROWS, ROOM_BYTES // self._row_bytes))
 
     def margin(self, x: Floats) -> Floats:
         """Sum of the trees' values of each row of ``x``, shape (slots, n), without the bias; shape (n,)."""
-        total: Floats = self._added(x, self._margin)[-1]
+        total: Floats = self._added(x, self._margin, 1)[0]
         return total
 
-    def explain(self, x: Floats) -> tuple[Floats, Floats]:
-        """The same, and what each input adds, shape (inputs, n)."""
-        sums = self._added(x, self._blocks)
+    def explain(self, x: Floats, parts: Sequence[Block], inputs: int) -> tuple[Floats, Floats]:
+        """The same, and what each input adds, shape (inputs, n), by ``parts_of_inputs``."""
+        sums = self._added(x, [*self._margin, *parts], inputs + 1)
         return sums[-1], sums[:-1]
 
-    def _added(self, x: Floats, blocks: list[_Block]) -> Floats:
+    def _added(self, x: Floats, blocks: Sequence[Block], count: int) -> Floats:
         n = x.shape[1]
         if n == 1:  # along one column NumPy would add in another order
-            return self._added(np.repeat(x, 2, axis=1), blocks)[:, :1]
-        sums = np.zeros((self._sums, n))
+            return self._added(np.repeat(x, 2, axis=1), blocks, count)[:, :1]
+        sums = np.zeros((count, n))
         with np.errstate():  # puts the size of NumPy's buffer back
             for rows, room in self._pieces(n):
                 self._fill_leaves(x[:, rows], room)
@@ -96,7 +103,8 @@ class TreesOfTable:
         memory = np.empty(self._row_bytes * -(-n // max(count, 1)) + _Room.GAPS, dtype=np.uint8)
         for piece in range(count):
             start, end = piece * n // count, (piece + 1) * n // count
-            # Were two rows to fit in the buffer, NumPy would copy what it has only once, such as a threshold, for each.
+            # Were two rows to fit in the buffer, NumPy would copy each operand that it stretches, such as a threshold,
+            # in full, at several times the price.
             np.setbufsize(max(16, (end - start) // 16 * 16))
             yield slice(start, end), _Room(memory, self._outcomes, self._levels.shape[1], end - start)
 
@@ -139,7 +147,7 @@ class _Room:
         return part
 
 
-def _add(block: _Block, room: _Room, total: Floats) -> None:
+def _add(block: Block, room: _Room, total: Floats) -> None:
     """Add the block's values of each row to the total, shape (n,), in the order of the trees."""
     count = block.trees.size
     short, index, found = room.short[:count], room.index[:count], room.found[: count + 1]
@@ -151,12 +159,12 @@ def _add(block: _Block, room: _Room, total: Floats) -> None:
     np.add.reduce(found, axis=0, out=total)  # down the columns, where NumPy adds in order
 
 
-def _blocks(place: int, trees: NDArray[np.intp], values: Floats) -> Iterator[_Block]:
+def _blocks(place: int, trees: NDArray[np.intp], values: Floats) -> Iterator[Block]:
     """The trees that add to one sum, with their values, shape (trees, leaves)."""
     for start in range(0, trees.size, BLOCK_TREES):
         table = values[start : start + BLOCK_TREES]
         starts = np.arange(len(table), dtype=np.intp)[:, None] * table.shape[1]
-        yield _Block(place, trees[start : start + BLOCK_TREES], np.ascontiguousarray(table).ravel(), starts)
+        yield Block(place, trees[start : start + BLOCK_TREES], np.ascontiguousarray(table).ravel(), starts)
 
 
 def _distinct(forest: Forest) -> tuple[list[_Comparisons], NDArray[np.intp], int]:

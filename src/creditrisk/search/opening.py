@@ -18,7 +18,7 @@ from creditrisk.search.plan import Plan
 from creditrisk.search.session import Session
 from creditrisk.search.space import Search
 from creditrisk.search.storage import opened, sentences, storage_url
-from creditrisk.search.study import Identity, open_study, own_trials
+from creditrisk.search.study import Identity, fail_stale_trials, open_study, own_trials, running_trials
 
 PARENT = "mlflow_run"
 NAME = re.compile(r"[\w.-]{1,100}")
@@ -56,7 +56,7 @@ def open_session(
         until: trials in all, in place of ``trials``, for a process that joins another's search.
 
     Raises:
-        TrackingError: a store does not answer or refuses, the study is of something else, or its name is none.
+        TrackingError: a store does not answer or refuses, the study is of something else, or ``name`` cannot be one.
     """
     if name is not None and not NAME.fullmatch(name):
         raise TrackingError(f"--study: found {name!r}, expected up to 100 letters, digits, '.', '_' and '-'.")
@@ -78,7 +78,8 @@ def open_session(
             if known is None:
                 study.set_user_attr(PARENT, journal.parent)
             if trials is not None and until is None:
-                until = trials + len(own_trials(study))
+                fail_stale_trials(study)
+                until = trials + len(own_trials(study)) + len(running_trials(study))
             seconds = math.inf if minutes is None and until is not None else (minutes or MINUTES) * 60
             deadline = time.monotonic() + seconds
             session = Session(study, journal, plan, params.model, search, tuple(families), params.seed, deadline, until)

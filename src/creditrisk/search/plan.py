@@ -18,12 +18,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from creditrisk.errors import DataError
-from creditrisk.model.family import TrainingData
+from creditrisk.model.family import SMALL, TrainingData
 from creditrisk.model.race import Fold, repetition, stratified_folds, stratified_sample
 from creditrisk.search.space import Search
 
-SMALL = 3_000
-"""Rows up to which the folds are drawn again."""
 BY_TIME = "expanding by time"
 FIRST_SHARE = 0.4
 """Share of the rows, the earliest, that the first of the expanding folds trains on."""

@@ -30,6 +30,7 @@ from creditrisk.search.study import (
     fail_stale_trials,
     one_trial,
     own_trials,
+    running_trials,
     settled_trials,
 )
 from creditrisk.search.trial import clearly_behind, run_trial
@@ -66,10 +67,9 @@ class Session:
         return tuple(family for family in self.families if family != BLEND)
 
     def run(self, told: Callable[[float, str], None]) -> None:
-        """Run trials until time, number or families are exhausted; ``told`` hears of seconds spent and the best so far.
+        """Run trials until time, number or families are exhausted.
 
-        Raises:
-            ModelError: no family that is searched could be fitted at all.
+        ``told`` hears of seconds spent and the best so far.
         """
         self.sweep()
         while not self._done():
@@ -83,6 +83,13 @@ class Session:
             if self.clock() - self._page_at > PAGE_SECONDS:
                 self.renew_page()
             self.sweep()
+
+    def check_found(self) -> None:
+        """To be asked when all processes of a search have ended.
+
+        Raises:
+            ModelError: no family that is searched could be fitted at all.
+        """
         if not any(trial.params.get(FAMILY) in self.searched for trial in settled_trials(self.study)):
             said = [trial.user_attrs["note"] for trial in self._ended() if "note" in trial.user_attrs]
             if said:
@@ -107,7 +114,7 @@ class Session:
 
     def leave(self) -> None:
         """Say in MLflow that the search rests, unless another process is at work on it."""
-        if not any(trial.state == TrialState.RUNNING for trial in self.study.get_trials(deepcopy=False)):
+        if not running_trials(self.study):
             self.journal.working(going_on=False)
 
     def best(self) -> dict[str, FrozenTrial]:
@@ -186,9 +193,8 @@ class Session:
         return len(own_trials(self.study))
 
     def _done(self) -> bool:
-        # Those that other processes are at count, too: they will have ended when this one would have begun another.
-        running = sum(trial.state == TrialState.RUNNING for trial in self.study.get_trials(deepcopy=False))
-        if self.until is not None and self.ended + running >= self.until:
+        # Those that other processes are at count, too: most of them will come to an end.
+        if self.until is not None and self.ended + len(running_trials(self.study)) >= self.until:
             return True
         return self.clock() >= self.deadline and bool(self._ended())
 

@@ -8,13 +8,14 @@ import re
 import time
 import warnings
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import optuna
 import sqlalchemy.exc as sa
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import create_engine, inspect, make_url
 from sqlalchemy.pool import NullPool
 
 from creditrisk.errors import TrackingError
@@ -66,15 +67,22 @@ def storage_url(project: Project, given: str | None) -> str:
     """``--study-storage``, else the SQLite file beside the experiments; a file's address holds wherever it is read.
 
     Raises:
-        TrackingError: the address is of no file but of memory, which no other process sees.
+        TrackingError: it is no address, or an SQLite one of no plain file.
     """
     if given is None:
         project.experiments.mkdir(parents=True, exist_ok=True)
         return f"{SQLITE}{project.experiments / 'studies.db'}"
-    path = sqlite_file(given)
-    if given == "sqlite://" or (path is not None and str(path) in (".", ":memory:")):
-        raise TrackingError(f"study storage {given}: a study in memory ends with its process. Expected sqlite:///FILE.")
-    return given if path is None else f"{SQLITE}{path.resolve()}"
+    try:
+        url = make_url(given)
+    except sa.ArgumentError as error:
+        raise TrackingError(_sentence(given, error)) from error
+    if url.get_backend_name() != "sqlite":
+        return given
+    if url.database in (None, "", ":memory:") or str(url.database).startswith("file:") or url.query:
+        raise TrackingError(
+            f"study storage {given}: expected sqlite:///FILE, so that every process finds the same file."
+        )
+    return f"{SQLITE}{Path(str(url.database)).resolve()}"
 
 
 @contextlib.contextmanager

@@ -100,11 +100,16 @@ def fail_stale_trials(study: optuna.Study) -> None:
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         optuna.storages.fail_stale_trials(study)
     long_ago = datetime.now() - timedelta(seconds=GRACE_SECONDS)
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+    for trial in running_trials(study):
         process = trial.user_attrs.get(PROCESS)
         begun = trial.datetime_start
         if died(process) if process is not None else begun is not None and begun < long_ago:
             study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+
+
+def running_trials(study: optuna.Study) -> list[FrozenTrial]:
+    """Trials that some process is at."""
+    return study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
 
 
 def settled_trials(study: optuna.Study) -> list[FrozenTrial]:
