@@ -167,6 +167,11 @@ def _add_keys(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--per-minute", type=int, metavar="N", help="requests in one minute, over all workers")
 
 
+def _stopped() -> int:
+    print("stopped; what was finished is kept, the rest is made again by the same command.", file=sys.stderr)
+    return 130
+
+
 def _installed(package: str) -> bool:
     try:
         return importlib.util.find_spec(package) is not None
@@ -187,14 +192,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"error: {os_sentence(error)}; nothing was changed by this step.", file=sys.stderr)
         return 1
-    except ModuleNotFoundError as error:
+    except ImportError as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):  # it fell into a library's own beginning
+            return _stopped()
         package = (error.name or "").partition(".")[0]
-        if not package or _installed(package):
+        if not isinstance(error, ModuleNotFoundError) or not package or _installed(package):
             raise
         said = "this command needs more packages than serving does. Type uv sync"
         print(f"error: the package {package} is not installed; {said}.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("stopped; what was finished is kept, the rest is made again by the same command.", file=sys.stderr)
-        return 130
+        return _stopped()
     return 0

@@ -87,6 +87,17 @@ def test_without_the_packages_of_training_there_is_a_sentence() -> None:
     )
 
 
+def test_an_interruption_within_the_import_of_a_library_is_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*arguments: Any) -> None:
+        raise ImportError("initialization failed") from KeyboardInterrupt()
+
+    monkeypatch.setattr("creditrisk.commands.experiment.command_experiment", interrupted)
+    assert main(["experiment"]) == 130
+    assert capsys.readouterr().err.startswith("stopped; what was finished is kept")
+
+
 def test_a_part_of_a_package_that_is_there_is_a_fault_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     def asks(*arguments: Any) -> None:
         importlib.import_module("numpy.nosuch")
