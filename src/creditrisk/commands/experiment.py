@@ -33,14 +33,8 @@ if TYPE_CHECKING:
     from creditrisk.search.space import Search
 
 SEARCH_FILE = "search.yaml"
-PACKAGES = {
-    "scorecard": ("optbinning",),
-    "ebm": ("interpret", "lightgbm"),
-    "catboost": ("catboost",),
-    "lightgbm": ("lightgbm",),
-    "xgboost": ("xgboost",),
-}
-"""What a family is fitted with; serving does without most of it."""
+PACKAGES = {"scorecard": ("optbinning",), "ebm": ("interpret", "lightgbm"), "blend": ()}
+"""What a family is fitted with where that is not the package of its own name; serving does without most of it."""
 STOP_SECONDS = 20.0
 """How long other processes of this search have to end after they were told to."""
 
@@ -162,7 +156,7 @@ def chosen_families(given: str | None, search: Search, members: Sequence[str]) -
             raise DataError(
                 f"--families: {name} has no search space; give it one under space in 3.experiments/{SEARCH_FILE}."
             )
-        for package in PACKAGES.get(name, ()):
+        for package in PACKAGES.get(name, (name,)):
             if importlib.util.find_spec(package) is None:
                 raise ModelError(
                     f"--families: the package {package} is not installed; type uv sync, or leave {name} out."

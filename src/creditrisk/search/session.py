@@ -71,18 +71,13 @@ class Session:
 
         ``told`` hears of seconds spent and the best so far.
         """
-        self.sweep()
-        while not self._done():
-            family = self._next_family()
-            if family is None:
-                break
+        while (family := self._turn()) is not None:
             began = self.clock()
             self._one(family)
             self.blend()
             told(self.clock() - began, self.best_so_far())
             if self.clock() - self._page_at > PAGE_SECONDS:
                 self.renew_page()
-            self.sweep()
 
     def check_found(self) -> None:
         """To be asked when all processes of a search have ended.
@@ -201,6 +196,11 @@ class Session:
     def _ended(self) -> list[FrozenTrial]:
         """Ended trials of the families that are searched."""
         return [trial for trial in own_trials(self.study) if trial.params.get(FAMILY) in self.searched]
+
+    def _turn(self) -> str | None:
+        """The family that gets the next trial; None where the search has ended."""
+        self.sweep()  # what a killed process left behind neither counts nor keeps a first setting from its turn
+        return None if self._done() else self._next_family()
 
     def _next_family(self) -> str | None:
         trials = self.study.get_trials(deepcopy=False)
