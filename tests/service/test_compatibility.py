@@ -95,6 +95,13 @@ def test_a_contract_takes_what_it_takes_itself(pair: tuple[Contract, Contract]) 
     assert refusals(pair[0], pair[0]) == []
 
 
+def test_a_listed_value_that_means_missing_is_not_missed_where_a_value_is_required() -> None:
+    column = {"type": "category", "required": True, "missing": ["9"], "values": ["9", "car"]}
+    contract = made({"b": column})
+    assert refusals(contract, contract) == []
+    assert refusals(contract, made({"b": column | {"values": ["9"]}})) == ["b does not take the value car any more"]
+
+
 BASE: dict[str, Any] = {
     "amount": {"type": "number", "min": 0, "max": 100},
     "months": {"type": "integer", "missing": [-1]},
