@@ -3,7 +3,8 @@
     uv run python benchmarks/crash.py [--rounds 20]
 
 Two workers, sixteen clients. In each round one worker gets SIGKILL in the middle of its work; its clients ask again,
-with the same Idempotency-Key, until they are answered. At the end the decision log must hold exactly one record for
+with the same Idempotency-Key, until they are answered. After each second round the process that writes a worker's
+records is killed too, which no client may notice. At the end the decision log must hold exactly one record for
 each request, with the very bytes that the client got. The page cache survives a killed process, so this says nothing
 about the disk: that an fsync lies between a record and its answer is shown by ``tests/service/test_durable.py``.
 """
@@ -28,6 +29,8 @@ from pathlib import Path
 
 from serving_models import ROOT, bodies, bundle
 from serving_processes import children, free_port, ready
+
+from creditrisk.service.writerprocess import STEADY_SECONDS
 
 CLIENTS = 16
 BETWEEN = 150
@@ -88,9 +91,22 @@ def kill_in_turn(supervisor: int, load: Load, rounds: int) -> None:
         seen = len(load.answers)
         while len(load.answers) < seen + BETWEEN or len(children(supervisor)) < 2:
             time.sleep(0.01)
-        victim = random.choice(children(supervisor))
-        os.kill(victim, signal.SIGKILL)
+        os.kill(random.choice(children(supervisor)), signal.SIGKILL)
         print(f"round {number + 1}: worker killed after {len(load.answers)} answers", flush=True)
+        if number % 2:
+            os.kill(writer_in_use(supervisor), signal.SIGKILL)
+            print(f"round {number + 1}: the process that writes killed after {len(load.answers)} answers", flush=True)
+
+
+def writer_in_use(supervisor: int) -> int:
+    """The process that writes for a worker, when it has been at it long enough to be started again at once."""
+    seen: dict[int, float] = {}
+    while True:
+        now = time.monotonic()
+        seen = {one: seen.get(one, now) for worker in children(supervisor) for one in children(worker)}
+        if ripe := [one for one, since in seen.items() if now - since > 2 * STEADY_SECONDS]:
+            return random.choice(ripe)
+        time.sleep(0.01)
 
 
 def faults(load: Load, path: Path) -> list[str]:

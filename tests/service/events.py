@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from creditrisk.service.identifiers import Identifiers
-from creditrisk.service.log import SqliteLog, connect
+from creditrisk.service.log import Writer, connect
 from creditrisk.service.record import Event, Group, Idempotency, Log, Stored
 
 MAKE = Identifiers()
@@ -46,11 +45,11 @@ async def written(log: Log, groups: Sequence[tuple[Sequence[Event], Idempotency 
 
 def fill(path: Path, groups: Sequence[tuple[Sequence[Event], Idempotency | None]]) -> list[Stored]:
     """Write groups to a SQLite log."""
-
-    async def work() -> list[Stored]:
-        return await written(SqliteLog(path, asyncio.get_running_loop(), 1 << 20), groups)
-
-    return asyncio.run(work())
+    writer = Writer(connect(path), path)
+    try:
+        return writer.write([Group(events, idempotency, lambda _: None) for events, idempotency in groups])
+    finally:
+        writer.close()
 
 
 def local_rows(path: Path, query: str) -> list[tuple[Any, ...]]:

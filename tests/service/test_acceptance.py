@@ -1,16 +1,14 @@
-import asyncio
 from pathlib import Path
 
 import pytest
 from bank import make_narrow
 from lender import Lender
+from service.events import fill
 from service.running import APPLICATION
 
 from creditrisk.service.acceptance import objection
 from creditrisk.service.hot import encode, event_of
 from creditrisk.service.live import Live
-from creditrisk.service.log import SqliteLog
-from creditrisk.service.record import Group
 from creditrisk.service.schema import Request
 
 IDENTIFIER = "0190a000-0000-7000-8000-000000000000"
@@ -26,13 +24,11 @@ def narrow(tmp_path_factory: pytest.TempPathFactory) -> Live:
     return Live.load(make_narrow(tmp_path_factory.mktemp("narrow") / "bundle"), "M", "2")
 
 
-async def recorded(path: Path, live: Live, application: dict[str, bool | int | float | str | None]) -> None:
-    log = SqliteLog(path, asyncio.get_running_loop(), 10)
+def recorded(path: Path, live: Live, application: dict[str, bool | int | float | str | None]) -> None:
     request = Request(application)
     answer = live.answer(request, IDENTIFIER)
     event = event_of(live, request, answer, encode(answer), None, 1_700_000_000_000_000_000)
-    assert log.submit(Group((event,), None, lambda _: None))
-    await log.close()
+    assert fill(path, [([event], None)]) == [None]
 
 
 def test_one_that_takes_all_that_was_valid_may_take_over(fair: Live, lender: Lender, tmp_path: Path) -> None:
@@ -40,7 +36,7 @@ def test_one_that_takes_all_that_was_valid_may_take_over(fair: Live, lender: Len
     path = tmp_path / "decisions.db"
     assert objection(fair, good, path) is None
     assert not path.exists()
-    asyncio.run(recorded(path, fair, APPLICATION))
+    recorded(path, fair, APPLICATION)
     assert objection(fair, good, path) is None
 
 
@@ -61,7 +57,7 @@ def test_golden_rows_and_recent_applications_are_evidence_of_their_own(
     assert "golden row" in (objection(fair, narrow, path) or "")
     monkeypatch.setattr("creditrisk.service.acceptance._golden", lambda _: iter(()))
     assert objection(fair, narrow, path) is None
-    asyncio.run(recorded(path, fair, APPLICATION | {"months": 100}))
+    recorded(path, fair, APPLICATION | {"months": 100})
     assert objection(fair, narrow, path) == (
         f"version 2 is refused, version 1 stays: it refuses the application of decision {IDENTIFIER}: months."
     )

@@ -58,6 +58,10 @@ class Conflict(NamedTuple):
     """The idempotency key was used for another body."""
 
 
+class NotWrittenError(Exception):
+    """Why a group is not in the log, as the process that writes said it."""
+
+
 Stored = Earlier | Conflict | Exception | None
 """What became of a group: None when it is durable now."""
 Done = Callable[[Stored], None]

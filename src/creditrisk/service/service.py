@@ -12,16 +12,15 @@ from typing import Any
 from creditrisk.errors import BundleError, CreditRiskError
 from creditrisk.model.bundle import MANIFEST
 from creditrisk.paths import Project
+from creditrisk.service.commit import postgres_log, sqlite_log
 from creditrisk.service.exposure import check_keys
 from creditrisk.service.gate import Gate
 from creditrisk.service.hot import Hot
 from creditrisk.service.journal import Journal, configure
 from creditrisk.service.keys import KeyStore
 from creditrisk.service.live import Live
-from creditrisk.service.log import SqliteLog
 from creditrisk.service.rates import Rates
 from creditrisk.service.record import Log, Off
-from creditrisk.service.records.database import postgres_log
 from creditrisk.service.records.keeper import Keeper
 from creditrisk.service.redact import without_places
 from creditrisk.service.refresh import Refresh
@@ -187,7 +186,7 @@ class Service:
             return Off()
         if self.settings.audit == "postgres":
             return postgres_log(self.settings.database_url, loop, self.settings.max_waiting)
-        return SqliteLog(self.log_path, loop, self.settings.max_waiting)
+        return sqlite_log(self.log_path, loop, self.settings.max_waiting)
 
     def _first_model(self) -> None:
         try:

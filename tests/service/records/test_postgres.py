@@ -12,10 +12,10 @@ from postgres import Postgres
 from service.events import event, remote_rows, repeat, written
 
 from creditrisk.errors import ServiceError
+from creditrisk.service.commit import postgres_log
 from creditrisk.service.record import Conflict, Earlier, Group, Stored
-from creditrisk.service.records.database import postgres_log
 from creditrisk.service.records.migrate import migrate
-from creditrisk.service.records.postgres import PostgresLog, PostgresWriter
+from creditrisk.service.records.postgres import PostgresWriter
 
 pytestmark = pytest.mark.slow
 IDS = "SELECT id FROM creditrisk.events ORDER BY id"
@@ -39,7 +39,7 @@ def test_what_is_called_back_is_committed(database: str) -> None:
     seen: list[bool] = []
 
     async def work() -> None:
-        log = PostgresLog(database, asyncio.get_running_loop(), 1_000)
+        log = postgres_log(database, asyncio.get_running_loop(), 1_000)
         for one in events:
 
             def done(result: Stored, name: str = one.id) -> None:
@@ -85,7 +85,7 @@ def test_two_logs_at_once_give_each_key_to_one_of_them(database: str) -> None:
         keys = [f"k{number}" for number in range(200)]
         mine = [([event(n)], repeat(key, answer=b"one")) for n, key in enumerate(keys)]
         other = [([event(n)], repeat(key, answer=b"two")) for n, key in enumerate(reversed(keys))]
-        logs = [PostgresLog(database, loop, 1_000) for _ in range(2)]
+        logs = [postgres_log(database, loop, 1_000) for _ in range(2)]
         return list(await asyncio.gather(written(logs[0], mine), written(logs[1], other)))
 
     one, two = asyncio.run(both())
@@ -135,7 +135,7 @@ def test_while_the_server_is_away_groups_fail_and_connecting_waits_longer_each_t
 def test_a_commit_whose_answer_was_lost_is_not_made_twice(writer: PostgresWriter, database: str) -> None:
     one = group(1)
     assert writer.write([one]) == [None]
-    assert writer._once_more([one]) == [None]
+    assert writer.write([one], again=True) == [None]
     assert len(remote_rows(database, IDS)) == 1
 
 

@@ -11,11 +11,7 @@ from urllib.parse import unquote, urlsplit
 from creditrisk.errors import ServiceError
 
 if TYPE_CHECKING:
-    import asyncio
-
     from psycopg import Connection
-
-    from creditrisk.service.log import GroupCommit
 
 SCHEMA = "creditrisk"
 _OPTIONS: dict[str, Any] = {
@@ -82,17 +78,14 @@ def connect(url: str | None) -> Connection[tuple[Any, ...]]:
     return connection
 
 
-def postgres_log(url: str | None, loop: asyncio.AbstractEventLoop, limit: int) -> GroupCommit:
-    """The log of ``AUDIT=postgres``; nothing is connected yet, so the service starts while the database is away.
+def check(url: str | None) -> None:
+    """See that PostgreSQL could be asked; nothing is connected, so the service starts while the database is away.
 
     Raises:
         ServiceError: there is no address, or no driver.
     """
     plain_url(url)
     driver()
-    from creditrisk.service.records.postgres import PostgresLog
-
-    return PostgresLog(url, loop, limit)
 
 
 def sentence(error: BaseException, url: str | None) -> str:

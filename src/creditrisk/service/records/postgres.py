@@ -6,7 +6,6 @@ the next one. While the server is away a group fails at once, and connecting is 
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Sequence
@@ -14,7 +13,6 @@ from typing import Any
 
 import psycopg
 
-from creditrisk.service.log import GroupCommit
 from creditrisk.service.record import Conflict, Earlier, Event, Group, Idempotency, Stored
 from creditrisk.service.records.database import SCHEMA, node
 from creditrisk.service.records.insert import Link, insert_events, insert_idempotency, insert_links
@@ -23,13 +21,6 @@ from creditrisk.service.records.migrate import opened
 LONGEST_PAUSE = 5.0
 _FOUND = f"""SELECT key_id, key, digest, answer FROM {SCHEMA}.idempotency
 JOIN unnest(%s::text[], %s::text[]) AS wanted (key_id, key) USING (key_id, key)""".encode()
-
-
-class PostgresLog(GroupCommit):
-    """The log of one worker in PostgreSQL."""
-
-    def __init__(self, url: str | None, loop: asyncio.AbstractEventLoop, limit: int) -> None:
-        super().__init__(PostgresWriter(url), loop, limit)
 
 
 class PostgresWriter:
@@ -46,14 +37,19 @@ class PostgresWriter:
         self._pause, self._not_before = 0.0, 0.0
         self._trouble: Exception | None = None
 
-    def write(self, batch: Sequence[Group]) -> list[Stored]:
-        """Make a batch durable. A group whose write failed is not in the log and gets the exception."""
+    def write(self, batch: Sequence[Group], again: bool = False) -> list[Stored]:
+        """Make a batch durable. A group whose write failed is not in the log and gets the exception.
+
+        Args:
+            batch: what to write.
+            again: whether it may have been written before; what is there then stays as it is.
+        """
         try:
-            return self._commit(batch, again=False)
+            return self._commit(batch, again)
         except psycopg.OperationalError:
             return self._once_more(batch)
         except psycopg.Error as error:  # one group that cannot be written must not take the others with it
-            return [error] if len(batch) == 1 else [self._alone(group) for group in batch]
+            return [error] if len(batch) == 1 else [self._alone(group, again) for group in batch]
         except Exception as error:  # not set up, or no tables: nothing can be written
             return [error] * len(batch)
 
@@ -69,9 +65,9 @@ class PostgresWriter:
         except Exception as error:
             return [error] * len(batch)
 
-    def _alone(self, group: Group) -> Stored:
+    def _alone(self, group: Group, again: bool) -> Stored:
         try:
-            return self._commit([group], again=False)[0]
+            return self._commit([group], again)[0]
         except Exception as error:
             return error
 
