@@ -161,7 +161,9 @@ class ModelParams(Frozen):
 
 
 class CalibrationParams(Frozen):
-    """auto takes Platt's unless another is better by over one standard error on folds of the calibration rows."""
+    """auto takes Platt's unless there are 100 calibration rows of each outcome and another is better on folds of them,
+    by over one standard error.
+    """
 
     method: Literal["auto", "platt", "beta", "isotonic"] = "auto"
 

@@ -146,6 +146,17 @@ def test_auto_leaves_platt_only_for_a_clear_gain(distort: str, expected: str) ->
     assert fit_calibrator("auto", margin, y, seed=0).method == expected
 
 
+@pytest.mark.parametrize(
+    ("bads", "goods", "expected"), [(99, 5_000, "platt"), (5_000, 99, "platt"), (100, 100, "beta")]
+)
+def test_auto_looks_at_other_shapes_only_with_a_hundred_rows_of_each_outcome(
+    bads: int, goods: int, expected: str
+) -> None:
+    margin = np.concatenate([np.linspace(-0.5, 4.0, bads), np.linspace(-4.0, -0.1, goods) ** 3])  # far from a line
+    y = np.concatenate([np.ones(bads), np.zeros(goods)])
+    assert fit_calibrator("auto", margin, y, seed=0).method == expected
+
+
 @pytest.mark.parametrize("method", ["platt", "beta", "isotonic"])
 def test_a_weight_of_two_is_a_row_given_twice(method: str) -> None:
     margin, y = sample(400, 6)

@@ -210,7 +210,8 @@ def fit_calibrator(
     """Fit a calibrator on rows that the model never saw.
 
     Args:
-        method: ``auto`` takes Platt's unless another is better in out-of-fold log loss by over one standard error.
+        method: ``auto`` takes Platt's unless there are 100 rows of each outcome and another is better in out-of-fold
+            log loss by over one standard error.
         margin: the model's log-odds of bad, shape (n,).
         y: 1.0 bad, 0.0 good, shape (n,).
         weight: shape (n,); ones where absent.

@@ -14,6 +14,9 @@ from creditrisk.model.calibration import Beta, Calibrator, Isotonic, Method, Pla
 
 Floats = NDArray[np.float64]
 FOLDS = 5
+FEWEST_OF_EACH = 100
+"""Good and bad rows from which on another shape than Platt's straight line is looked at: with fewer, what one would be
+chosen by is mostly noise (Collins, Ogundimu and Altman 2016 ask for 100 events to judge calibration at all)."""
 MIN_BETA = 0.05
 """Smallest a and b of beta calibration: at 0 a tail would be flat, and its applicants tied."""
 MAX_CONDITION = 1e12
@@ -211,12 +214,11 @@ def _bins(margin: Floats, y: Floats, weight: Floats) -> tuple[Floats, Floats, Fl
 
 def _choose(margin: Floats, y: Floats, weight: Floats, seed: int) -> Method:
     """Platt's, or the best of those that beat it by over one standard error in out-of-fold log loss."""
-    folds = min(FOLDS, int(min(y.sum(), (1 - y).sum())))
-    if folds < 2:
+    if min(y.sum(), (1 - y).sum()) < FEWEST_OF_EACH:
         return "platt"
-    part = _parts(y, folds, seed)
+    part = _parts(y, seed)
     losses = {name: np.empty(len(y)) for name in _FITS}
-    for fold in range(folds):
+    for fold in range(FOLDS):
         out, rest = part == fold, part != fold
         for name, fit_one in _FITS.items():
             try:
@@ -234,12 +236,12 @@ def _choose(margin: Floats, y: Floats, weight: Floats, seed: int) -> Method:
     return best
 
 
-def _parts(y: Floats, folds: int, seed: int) -> NDArray[np.int64]:
+def _parts(y: Floats, seed: int) -> NDArray[np.int64]:
     random = np.random.default_rng(seed)
     part = np.empty(len(y), dtype=np.int64)
     for outcome in (0.0, 1.0):
         rows = random.permutation(np.flatnonzero(y == outcome))
-        part[rows] = np.arange(len(rows)) % folds
+        part[rows] = np.arange(len(rows)) % FOLDS
     return part
 
 
