@@ -96,6 +96,7 @@ def test_a_change_reruns_what_depends_on_it_and_nothing_else(checkout: Checkout,
     assert tuple(ran(done.stdout)) == expected
 
 
+@pytest.mark.slow
 def test_new_rows_move_no_old_row(checkout: Checkout) -> None:
     def sides() -> dict[str, str]:
         folder = checkout.root / "1.data" / "tables" / "small" / "split"
