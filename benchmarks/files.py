@@ -22,7 +22,7 @@ from pathlib import Path
 
 from row import table
 from serving_models import ROOT, bundle
-from serving_processes import free_port, memory, processor_seconds, ready, tree
+from serving_processes import free_port, largest_memory, processor_seconds, ready, tree
 
 FAMILIES = ("scorecard", "ebm", "catboost")
 PIECE = 1 << 20
@@ -54,7 +54,7 @@ class Watch(threading.Thread):
     def run(self) -> None:
         """Look twenty times a second."""
         while not self.done:
-            self.peak = max(self.peak, memory(self.pid))
+            self.peak = max(self.peak, largest_memory(self.pid))
             self.seconds = max(self.seconds, sum(processor_seconds(one) for one in tree(self.pid)[:1]))
             time.sleep(0.05)
 

@@ -65,9 +65,14 @@ def processor_seconds(pid: int) -> float:
     return sum(_ticks(one) for one in tree(pid)) / TICK
 
 
-def memory(pid: int) -> float:
+def largest_memory(pid: int) -> float:
     """Proportional set size of the largest process of a tree, in MB."""
     return max(map(_pss, tree(pid)))
+
+
+def memory(pid: int) -> float:
+    """Proportional set sizes of a process and all below it, in MB."""
+    return sum(map(_pss, tree(pid)))
 
 
 def _command(pid: int) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import socket
@@ -13,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from creditrisk.service.record import Group, NotWrittenError, Stored
-from creditrisk.service.writing import HEAD, order_of, read_report
+from creditrisk.service.writing import HEAD, READ_BYTES, order_of, read_report
 
 Written = Callable[[list[Stored], float], None]
 """Takes what became of each group of a batch, and how many seconds its writing took."""
@@ -23,7 +22,6 @@ STEADY_SECONDS, FIRST_PAUSE, LONGEST_PAUSE = 1.0, 0.1, 5.0
 """A process that ends sooner than ``STEADY_SECONDS`` is started again at once the first time, then after a pause that
 doubles each time."""
 BUFFER_BYTES = 1 << 20
-READ_BYTES = 1 << 16
 _LOGGER = logging.getLogger("creditrisk.service")
 
 
@@ -47,6 +45,8 @@ class WriterProcess:
         self._written: Written | None = None
         self._tries = 0
         self._unsent, self._said = memoryview(b""), bytearray()
+        self._sending = False
+        """Whether the loop calls back when the socket takes more."""
         self._started = self._pause = self._not_before = 0.0
         self._start()
 
@@ -107,17 +107,18 @@ class WriterProcess:
 
     def _send(self) -> None:
         """Send what the socket takes; the rest when it takes more."""
-        waited = self._unsent.nbytes == 0
         try:
             self._unsent = self._unsent[self._channel.send(self._unsent) :]
         except BlockingIOError:
             pass
         except OSError:
             self._unsent = memoryview(b"")  # the reader will find the end
-        if self._unsent:
-            self._loop.add_writer(self._channel, self._send)
-        elif not waited:
-            self._loop.remove_writer(self._channel)
+        if bool(self._unsent) is not self._sending:
+            self._sending = not self._sending
+            if self._sending:
+                self._loop.add_writer(self._channel, self._send)
+            else:
+                self._loop.remove_writer(self._channel)
 
     def _readable(self) -> None:
         try:
@@ -166,8 +167,9 @@ class WriterProcess:
     def _hang_up(self) -> None:
         assert self._process is not None
         self._loop.remove_reader(self._channel)
-        with contextlib.suppress(ValueError):
+        if self._sending:
             self._loop.remove_writer(self._channel)
+            self._sending = False
         self._channel.close()
         self._ended.append(self._process)
         self._process = None

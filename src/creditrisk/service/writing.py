@@ -16,9 +16,9 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Literal, Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -28,6 +28,7 @@ from creditrisk.service.record import Conflict, Earlier, Event, Group, Idempoten
 
 HEAD = 4
 """Bytes before each message: its length, little-endian."""
+READ_BYTES = 1 << 16
 _LOGGER = logging.getLogger("creditrisk.service")
 
 
@@ -113,14 +114,20 @@ class BatchWriter(Protocol):
         ...
 
 
-def work(orders: IO[bytes], channel: socket.socket, writer: BatchWriter) -> None:
+def orders(channel: socket.socket) -> Iterator[Order]:
+    """What comes over the socket, until nothing more can; an order whose worker ended while it spoke is none."""
+    content = bytearray()
+    while found := channel.recv(READ_BYTES):
+        content += found
+        while len(content) >= HEAD and len(content) >= (end := HEAD + int.from_bytes(content[:HEAD], "little")):
+            yield _order(memoryview(content)[HEAD:end])
+            del content[:end]
+
+
+def work(channel: socket.socket, writer: BatchWriter) -> None:
     """Carry orders out, one after the other, until no more can come."""
-    while len(head := orders.read(HEAD)) == HEAD:
-        content = orders.read(size := int.from_bytes(head, "little"))
-        if len(content) < size:
-            break  # the worker ended while it spoke
+    for order in orders(channel):
         began = time.perf_counter()
-        order = _order(content)
         results = _written(writer, [Group(*group, done=_nobody) for group in order.groups], order.again)
         seconds = time.perf_counter() - began
         fates = None if results.count(None) == len(results) else list(map(_fate, results))
@@ -169,8 +176,8 @@ def main() -> int:
     except ServiceError as error:
         print(error, file=sys.stderr)
         return 1
-    with channel, channel.makefile("rb") as orders, contextlib.suppress(ConnectionError):
-        work(orders, channel, writer)
+    with channel, contextlib.suppress(ConnectionError):
+        work(channel, writer)
     writer.close()
     return 0
 
