@@ -17,17 +17,25 @@ QUICK, SLOW = 0.0, 1e9
 
 
 class Disk:
-    """Takes a turn of the loop for each batch, and notes how many groups it was given at once."""
+    """Takes some turns of the loop for each batch, and notes how many groups it was given at once."""
 
     def __init__(self, seconds: float = QUICK) -> None:
-        self.seconds = seconds
+        self.seconds, self.turns = seconds, 1
         self.given: list[int] = []
         self.closed = False
 
     def write(self, batch: Sequence[Group], written: Written) -> None:
         self.given.append(len(batch))
-        results: list[Stored] = [None] * len(batch)
-        asyncio.get_running_loop().call_soon(written, results, self.seconds)
+        self._turn(self.turns, len(batch), written)
+
+    def _turn(self, left: int, groups: int, written: Written) -> None:
+        if left:
+            asyncio.get_running_loop().call_soon(self._turn, left - 1, groups, written)
+        else:
+            written([None] * groups, self.seconds)
+
+    async def ready(self) -> None:
+        """At once."""
 
     async def close(self) -> None:
         self.closed = True
@@ -71,9 +79,36 @@ def test_where_the_disk_is_quick_one_half_is_written_while_the_other_is_worked_f
     assert given[1:-1] == [4] * (len(given) - 2)
 
 
-@pytest.mark.parametrize("seconds", [QUICK, SLOW])
-def test_a_lone_client_waits_for_nobody(seconds: float) -> None:
-    assert sizes(Disk(seconds), 1, 20) == [1] * 20
+@pytest.mark.parametrize("seconds", [[QUICK], [SLOW], [QUICK, QUICK, QUICK, SLOW]])
+def test_a_lone_client_waits_for_nobody(seconds: list[float]) -> None:
+    async def work() -> None:
+        disk, loop = Disk(), asyncio.get_running_loop()
+        log = GroupCommit(disk, loop, 100)
+        await asked(log)
+        for number in range(20):
+            disk.seconds = seconds[number % len(seconds)]
+            arrived = loop.create_future()
+            assert log.submit(Group([event(number)], None, arrived.set_result))
+            assert len(disk.given) == number + 2, "it goes out at once"
+            await arrived
+
+    asyncio.run(work())
+
+
+def test_clients_out_of_step_come_to_share_a_write_where_the_disk_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("creditrisk.service.commit.COMING_SECONDS", 60.0)
+    disk = Disk(SLOW)
+
+    async def work() -> None:
+        log = GroupCommit(disk, asyncio.get_running_loop(), 100)
+        await asked(log, 3)
+        disk.turns = 3
+        await asyncio.gather(asked(log, 10), asked(log, 10, after=1))
+        await log.close()
+
+    asyncio.run(work())
+    assert disk.given[:4] == [1] * 4
+    assert disk.given[-6:-1] == [2] * 5
 
 
 @pytest.mark.parametrize(("seconds", "together"), [(60.0, True), (0.0, False)])

@@ -96,12 +96,21 @@ def test_a_contract_takes_what_it_takes_itself(pair: tuple[Contract, Contract]) 
 
 
 def test_a_listed_value_that_means_missing_is_not_missed_where_a_value_is_required() -> None:
-    column = {"type": "category", "required": True, "missing": ["9"], "values": ["9", "car"]}
+    column = {"type": "category", "required": True, "missing": ["9"], "values": ["9", "1"]}
     contract = made({"b": column})
     assert refusals(contract, contract) == []
-    assert refusals(contract, made({"b": column | {"values": ["9"]}})) == ["b does not take the value car any more"]
+    assert refusals(contract, made({"b": column | {"values": ["9"]}})) == ["b does not take the value 1 any more"]
 
 
+def test_a_number_that_only_its_other_spelling_can_be_read_as_is_missed() -> None:
+    column = {"type": "category", "required": True, "strip": ".", "values": ["1.5", "2"]}
+    old, new = made({"b": column}), made({"b": column | {"values": ["2"]}})
+    assert valid(old, APPLICATION | {"b": "15e-1"})
+    assert not valid(new, APPLICATION | {"b": "15e-1"})
+    assert refusals(old, new) == ["b does not take the value 1.5 any more"]
+
+
+APPLICATION: dict[str, Any] = {"income": 1.0}
 BASE: dict[str, Any] = {
     "amount": {"type": "number", "min": 0, "max": 100},
     "months": {"type": "integer", "missing": [-1]},

@@ -37,6 +37,9 @@ class Kept:
         group.done(None)
         return True
 
+    async def ready(self) -> None:
+        """Nothing to wait for."""
+
     async def close(self) -> None:
         """Nothing to close."""
 

@@ -35,6 +35,14 @@ class Writes(Protocol):
         """Have a batch made durable; ``written`` is called on the loop when it is, or cannot be."""
         ...
 
+    async def ready(self) -> None:
+        """Wait until the first batch can be written.
+
+        Raises:
+            ServiceError: it never can be.
+        """
+        ...
+
     async def close(self) -> None:
         """Nothing more will be written."""
         ...
@@ -58,12 +66,14 @@ class GroupCommit:
         self.commit_seconds = 0.0
         self.failures, self.unwritten = 0, False
         self._handing: asyncio.Handle | None = None
-        self._wanted, self._seen, self._left = 0, 0, 0
+        self._wanted = self._seen = 0
         self._halves, self._other = False, 0
         """Whether one half of the clients is written while the other is worked for, and how many the other half are."""
-        self._until = self._latest = self._released = 0.0
-        self._each = 0.0
-        """Seconds between one group and the next while clients come back."""
+        self._until = self._latest = 0.0
+        self._released = self._last = 0.0
+        """When a batch was called back, and when the last group came."""
+        self._came, self._each = 0, 0.0
+        """How many groups have come since then, and how many seconds apart they came the time before."""
         self._empty = asyncio.Event()
 
     @property
@@ -76,12 +86,21 @@ class GroupCommit:
         if len(self._groups) >= self._limit:
             return False
         self._groups.append(group)
+        self._came, self._last = self._came + 1, time.perf_counter()
         if not self._batch:
             if len(self._groups) == self._wanted:
                 self._hand_over()
             elif self._handing is None:
                 self._soon()
         return True
+
+    async def ready(self) -> None:
+        """Wait until groups can be written; to be called before the first is submitted.
+
+        Raises:
+            ServiceError: they never can be.
+        """
+        await self._writes.ready()
 
     async def close(self) -> None:
         """Write what is waiting, then close."""
@@ -110,8 +129,6 @@ class GroupCommit:
         if self._handing is not None:
             self._handing.cancel()
             self._handing = None
-        if came := len(self._groups) - self._left:
-            self._each = (time.perf_counter() - self._released) / came
         self._batch, self._groups = self._groups[:BATCH_GROUPS], self._groups[BATCH_GROUPS:]
         self._writes.write(self._batch, self._release)
 
@@ -119,16 +136,19 @@ class GroupCommit:
         """Hand the next batch over, so that the disk works meanwhile, and call this one back."""
         batch, self._batch = self._batch, []
         self.commit_seconds = seconds
-        clients = len(batch) + max(len(self._groups), self._other)
+        if self._came and self._released:
+            self._each = (self._last - self._released) / self._came
         now = self._released = time.perf_counter()
+        self._came = 0
         self._until, self._latest = now + min(seconds * GATHER_SHARE, GATHER_SECONDS), now + COMING_SECONDS
-        self._left = len(self._groups)
         # Where a write takes less than the work for all clients, half of them wait for it while the other half is
         # worked for, and neither stands still. Where it takes longer, the halves would wait for each other's writes and
         # pay for two; together, for one.
-        halved, self._halves = self._halves, seconds <= self._each * clients
+        here = len(batch) + len(self._groups)
+        both = max(here, len(batch) + self._other)
+        halved, self._halves = self._halves, seconds <= self._each * both
         self._other = len(batch) if halved and self._halves else 0
-        self._wanted = (clients + 1) // 2 if self._halves else clients
+        self._wanted = (both + 1) // 2 if self._halves else here
         if len(self._groups) >= self._wanted:
             self._hand_over()
         elif self._groups:

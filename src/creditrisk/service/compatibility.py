@@ -99,7 +99,8 @@ def _lists(before: Rule, after: Rule) -> list[str]:
         return ["is read in another way"]
     numbers = set(after.number_keys) | after.missing_numbers
     gone: list[str | float] = [key for key in before.keys if not _refuses(before, key) and _refuses(after, key)]
-    taken = [key for key in before.number_keys if not _refuses(before, key)]  # a listed value may also mean missing
+    lost = before.missing_numbers if before.required else set()  # listed, but missing comes first, and is refused
+    taken = [key for key in before.number_keys if key not in lost]
     gone += [key for key in taken if key not in numbers or _refuses(after, key)]
     if not before.required:
         for text in sorted(before.missing_texts - after.missing_texts):

@@ -21,7 +21,7 @@ from creditrisk.service.journal import Journal
 from creditrisk.service.keys import Caller
 from creditrisk.service.live import Live, ScoreAnswer
 from creditrisk.service.problem import Problem
-from creditrisk.service.record import Conflict, Earlier, Event, Group, Idempotency, Log, Stored
+from creditrisk.service.record import Conflict, Earlier, Event, Group, Idempotency, Log, Stored, UnsureError
 from creditrisk.service.schema import UNREADABLE, Request, decode_request, undecodable
 from creditrisk.service.shadow import Shadow
 from creditrisk.service.telemetry import Counts
@@ -199,6 +199,14 @@ def not_stored(result: Conflict | Exception) -> Problem:
     if isinstance(result, Conflict):
         return Problem(
             409, "idempotency-conflict", "This Idempotency-Key was used for another request; take a new key."
+        )
+    if isinstance(result, UnsureError):
+        return Problem(
+            503,
+            "not-recorded",
+            "There is no answer, since whether it was recorded is not known; repeat the request with the same "
+            "Idempotency-Key.",
+            headers={"Retry-After": "5"},
         )
     return Problem(
         503,

@@ -62,6 +62,10 @@ class NotWrittenError(Exception):
     """Why a group is not in the log, as the process that writes said it."""
 
 
+class UnsureError(Exception):
+    """Nobody knows whether a group is in the log: the process that writes ended over it, more than once."""
+
+
 Stored = Earlier | Conflict | Exception | None
 """What became of a group: None when it is durable now."""
 Done = Callable[[Stored], None]
@@ -95,6 +99,14 @@ class Log(Protocol):
         """Groups taken in that are not durable yet."""
         ...
 
+    async def ready(self) -> None:
+        """Wait until groups can be written; to be called before the first is submitted.
+
+        Raises:
+            ServiceError: they never can be.
+        """
+        ...
+
     async def close(self) -> None:
         """Write what is waiting, then close."""
         ...
@@ -112,6 +124,9 @@ class Off:
         """Call back at once."""
         group.done(None)
         return True
+
+    async def ready(self) -> None:
+        """Nothing to wait for."""
 
     async def close(self) -> None:
         """Nothing to close."""

@@ -97,7 +97,7 @@ class Service:
         """Open the log, load the model.
 
         Raises:
-            ServiceError: the log cannot be opened, or the address is open to others and there is no key.
+            ServiceError: the log cannot be opened or written, or the address is open to others and there is no key.
         """
         check_keys(self.settings, self.gate.has_keys)
         configure(self.settings.log == "info")
@@ -117,6 +117,7 @@ class Service:
             self.keeper = Keeper(self.settings)
             self.keeper.start()
         await loop.run_in_executor(None, self._first_model)
+        await self.hot.log.ready()
         if self.refresh is not None:
             self._following = asyncio.create_task(self.refresh.run())
 

@@ -11,7 +11,8 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from creditrisk.service.record import Group, NotWrittenError, Stored
+from creditrisk.errors import ServiceError
+from creditrisk.service.record import Group, NotWrittenError, Stored, UnsureError
 from creditrisk.service.writing import HEAD, READ_BYTES, order_of, read_report
 
 Written = Callable[[list[Stored], float], None]
@@ -21,7 +22,10 @@ TRIES = 2
 STEADY_SECONDS, FIRST_PAUSE, LONGEST_PAUSE = 1.0, 0.1, 5.0
 """A process that ends sooner than ``STEADY_SECONDS`` is started again at once the first time, then after a pause that
 doubles each time."""
+HANG_SECONDS = 30.0
+"""A process that works on one batch for longer is killed, and so is one that does not end: it may have been stopped."""
 BUFFER_BYTES = 1 << 20
+MODULE = "creditrisk.service.writing"
 _LOGGER = logging.getLogger("creditrisk.service")
 
 
@@ -37,23 +41,42 @@ class WriterProcess:
     def __init__(
         self, arguments: Sequence[str], loop: asyncio.AbstractEventLoop, environment: Mapping[str, str] | None = None
     ) -> None:
+        safe = ["-P"] if getattr(sys.flags, "safe_path", False) else []
+        self._command = [sys.executable, *safe, "-m", MODULE]
         self._arguments, self._loop, self._environment = arguments, loop, dict(environment or {})
         self._process: subprocess.Popen[bytes] | None = None
         self._ended: list[subprocess.Popen[bytes]] = []
         """Processes that are gone for us; one may hang in a write for some time yet."""
         self._batch: Sequence[Group] = ()
         self._written: Written | None = None
-        self._tries = 0
+        self._tries, self._given = 0, 0.0
         self._unsent, self._said = memoryview(b""), bytearray()
         self._sending = False
         """Whether the loop calls back when the socket takes more."""
         self._started = self._pause = self._not_before = 0.0
+        self._closed = False
         self._start()
+        self._watching = loop.call_later(HANG_SECONDS / 2, self._watch)
 
     @property
     def pid(self) -> int | None:
         """The process that runs now."""
         return self._process.pid if self._process else None
+
+    async def ready(self) -> None:
+        """Wait until the process has opened what it writes to; nothing may be under way.
+
+        Raises:
+            ServiceError: it ends before.
+        """
+        told: asyncio.Future[None] = self._loop.create_future()
+        self.write((), lambda _results, _seconds: told.set_result(None))
+        await told
+        if self._process is None:
+            raise ServiceError(
+                f"the process that writes records does not start: python -m {MODULE} must be possible in the service's "
+                "environment, and what it says stands in the service's log."
+            )
 
     def write(self, batch: Sequence[Group], written: Written) -> None:
         """Have a batch made durable; ``written`` is called when it is, or cannot be. Only then the next may come."""
@@ -62,36 +85,43 @@ class WriterProcess:
 
     async def close(self) -> None:
         """Wait until the process has closed what it wrote to; nothing may be under way."""
+        self._closed = True
+        self._watching.cancel()
         if self._process is not None:
             self._hang_up()
         for process in self._ended:
-            await self._loop.run_in_executor(None, process.wait)
+            await self._loop.run_in_executor(None, _end, process)
         self._ended = []
 
     def _start(self) -> bool:
         now = time.monotonic()
-        if now < self._not_before:
+        if self._closed or now < self._not_before:
             return False
         self._ended = [process for process in self._ended if process.poll() is None]
-        ours, theirs = socket.socketpair()
-        for end in (ours, theirs):
-            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError:  # too many open files
+            self._wait_longer()
+            return False
         ours.setblocking(False)
         handle = theirs.fileno()
-        command = [sys.executable, "-m", "creditrisk.service.writing", str(handle), *self._arguments]
-        with theirs:
-            try:
-                self._process = subprocess.Popen(
-                    command,
-                    pass_fds=[handle],
-                    env=os.environ | self._environment,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                )
-            except OSError:  # no memory, or too many processes
-                ours.close()
-                self._wait_longer()
-                return False
+        try:
+            for end in (ours, theirs):
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
+            self._process = subprocess.Popen(
+                [*self._command, str(handle), *self._arguments],
+                pass_fds=[handle],
+                env=os.environ | self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,  # what a terminal sends to all is for the worker
+            )
+        except OSError:  # no memory, or too many processes
+            ours.close()
+            self._wait_longer()
+            return False
+        finally:
+            theirs.close()
         self._started, self._channel = now, ours
         self._said.clear()
         self._loop.add_reader(ours, self._readable)
@@ -99,10 +129,18 @@ class WriterProcess:
 
     def _give_out(self) -> None:
         if self._process is None and not self._start():
-            self._loop.call_soon(self._fail, "there is no process that writes")
+            if self._tries and not self._closed:  # it may be in the log: only another process can tell
+                self._loop.call_later(max(0.0, self._not_before - time.monotonic()) + 0.001, self._give_out)
+            else:
+                self._loop.call_soon(self._fail, NotWrittenError("there is no process that writes"))
             return
-        self._unsent = memoryview(order_of(self._batch, again=self._tries > 0))
-        self._tries += 1
+        try:
+            self._unsent = memoryview(order_of(self._batch, again=self._tries > 0))
+        except Exception as error:  # a batch that cannot be put into words must not be waited for
+            _LOGGER.exception("a batch of records cannot be given out")
+            self._loop.call_soon(self._fail, NotWrittenError(type(error).__name__))
+            return
+        self._tries, self._given = self._tries + 1, time.monotonic()
         self._send()
 
     def _send(self) -> None:
@@ -112,7 +150,8 @@ class WriterProcess:
         except BlockingIOError:
             pass
         except OSError:
-            self._unsent = memoryview(b"")  # the reader will find the end
+            self._unsent = memoryview(b"")
+            self._kill()  # which has half an order
         if bool(self._unsent) is not self._sending:
             self._sending = not self._sending
             if self._sending:
@@ -132,18 +171,27 @@ class WriterProcess:
             return
         said = self._said
         said += found
-        if len(said) >= HEAD and len(said) == HEAD + int.from_bytes(said[:HEAD], "little"):
+        if len(said) < HEAD or len(said) < (size := HEAD + int.from_bytes(said[:HEAD], "little")):
+            return
+        try:
+            if len(said) > size or self._written is None:
+                raise ValueError("it says more than it was asked")
             results, seconds = read_report(bytes(said[HEAD:]), self._batch)
+        except Exception:
+            _LOGGER.exception("the process that writes records cannot be understood")
             said.clear()
-            self._report(results, seconds)
+            self._kill()
+            return
+        said.clear()
+        self._report(results, seconds)
 
     def _report(self, results: list[Stored], seconds: float) -> None:
         written, self._written = self._written, None
         assert written is not None
         written(results, seconds)
 
-    def _fail(self, why: str) -> None:
-        self._report([NotWrittenError(why)] * len(self._batch), 0.0)
+    def _fail(self, error: Exception) -> None:
+        self._report([error] * len(self._batch), 0.0)
 
     def _lost(self) -> None:
         """The process ended by itself: a batch that it worked on may be durable or not, so the next one asks."""
@@ -154,15 +202,28 @@ class WriterProcess:
         else:
             self._pause = 0.0
         if self._written is None:
-            return
-        if self._tries < TRIES:
+            self._start()
+        elif self._tries < TRIES:
             self._give_out()
         else:
-            self._fail("the process that writes ended")
+            self._fail(UnsureError("the process that writes ended"))
 
     def _wait_longer(self) -> None:
         self._not_before = time.monotonic() + self._pause
         self._pause = min(LONGEST_PAUSE, self._pause * 2 or FIRST_PAUSE)
+
+    def _watch(self) -> None:
+        """Kill a process that hangs."""
+        self._watching = self._loop.call_later(HANG_SECONDS / 2, self._watch)
+        late = self._written is not None and time.monotonic() - self._given > HANG_SECONDS
+        if late and self._process is not None:
+            _LOGGER.error("the process that writes records hangs and is killed")
+            self._kill()
+
+    def _kill(self) -> None:
+        """End a process that is of no use; the reader finds its end as any other."""
+        assert self._process is not None
+        self._process.kill()
 
     def _hang_up(self) -> None:
         assert self._process is not None
@@ -173,3 +234,12 @@ class WriterProcess:
         self._channel.close()
         self._ended.append(self._process)
         self._process = None
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Wait for a process to end; kill one that does not."""
+    try:
+        process.wait(HANG_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import signal
 import socket
 import sys
@@ -52,7 +53,7 @@ class Report(msgspec.Struct, array_like=True):
     """What became of a batch."""
 
     seconds: float
-    """How long it took."""
+    """How long it took, in seconds."""
     fates: list[Fate] | None
     """Of each group; None where all are durable."""
 
@@ -74,9 +75,15 @@ def order_of(batch: Sequence[Group], again: bool) -> bytes:
 
 
 def read_report(content: bytes, batch: Sequence[Group]) -> tuple[list[Stored], float]:
-    """What a report says of each group of its batch, and how long the batch took in seconds."""
+    """What a report says of each group of its batch, and how long the batch took in seconds.
+
+    Raises:
+        msgspec.DecodeError, ValueError: it is no report about this batch.
+    """
     report = _report(content)
     results: list[Stored] = [None] * len(batch) if report.fates is None else list(map(_stored, report.fates))
+    if len(results) != len(batch):
+        raise ValueError(f"{len(results)} fates of {len(batch)} groups")
     return results, report.seconds
 
 
@@ -130,12 +137,14 @@ def work(channel: socket.socket, writer: BatchWriter) -> None:
         began = time.perf_counter()
         results = _written(writer, [Group(*group, done=_nobody) for group in order.groups], order.again)
         seconds = time.perf_counter() - began
-        fates = None if results.count(None) == len(results) else list(map(_fate, results))
+        fates = None if results.count(None) == len(order.groups) else list(map(_fate, results))
         channel.sendall(framed(Report(seconds, fates)))
 
 
 def _written(writer: BatchWriter, batch: list[Group], again: bool) -> list[Stored]:
-    """What a writer did not foresee costs the answers of one batch and not the process."""
+    """What a writer did not foresee costs the answers of one batch and not the process; no group is only a greeting."""
+    if not batch:
+        return []
     try:
         return writer.write(batch, again)
     except Exception as error:
@@ -154,8 +163,6 @@ def writer_of(kind: str, place: Sequence[str]) -> BatchWriter:
         ServiceError: the log cannot be opened.
     """
     if kind == "postgres":
-        import os
-
         from creditrisk.service.records.postgres import PostgresWriter
 
         return PostgresWriter(os.environ.get("DATABASE_URL"))
@@ -167,7 +174,7 @@ def writer_of(kind: str, place: Sequence[str]) -> BatchWriter:
 
 def main() -> int:
     """Write until the worker ends."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # meant for the worker, which finishes what it began
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):  # meant for the worker, which finishes what it began
         signal.signal(number, signal.SIG_IGN)
     configure(requests=False)
     channel = socket.socket(fileno=int(sys.argv[1]))
