@@ -53,11 +53,11 @@ async def asked(log: GroupCommit, times: int = 1, after: int = 0) -> list[Stored
     return results
 
 
-def sizes(disk: Disk, clients: int, times: int) -> list[int]:
+def sizes(disk: Disk, clients: int, times: int, apart: bool = True) -> list[int]:
     """How many groups each batch had when so many clients asked."""
 
     async def work() -> None:
-        log = GroupCommit(disk, asyncio.get_running_loop(), 100)
+        log = GroupCommit(disk, asyncio.get_running_loop(), 100, apart)
         results = await asyncio.gather(*(asked(log, times) for _ in range(clients)))
         assert results == [[None] * times] * clients
         await log.close()
@@ -68,9 +68,12 @@ def sizes(disk: Disk, clients: int, times: int) -> list[int]:
     return disk.given
 
 
-def test_where_the_disk_is_slow_all_clients_share_a_write(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("seconds", "apart"), [(SLOW, True), (SLOW, False), (QUICK, False)])
+def test_where_the_disk_is_slow_or_no_core_is_left_for_it_all_clients_share_a_write(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, apart: bool
+) -> None:
     monkeypatch.setattr("creditrisk.service.commit.COMING_SECONDS", 60.0)
-    assert sizes(Disk(SLOW), 8, 5) == [8] * 5
+    assert sizes(Disk(seconds), 8, 5, apart) == [8] * 5
 
 
 def test_where_the_disk_is_quick_one_half_is_written_while_the_other_is_worked_for() -> None:

@@ -55,11 +55,12 @@ class GroupCommit:
         writes: makes batches durable.
         loop: the event loop that submits, and on which groups are called back.
         limit: groups that may wait at once.
+        apart: whether a core is left for the writing, so that it and the work can go on at once.
     """
 
-    def __init__(self, writes: Writes, loop: asyncio.AbstractEventLoop, limit: int) -> None:
+    def __init__(self, writes: Writes, loop: asyncio.AbstractEventLoop, limit: int, apart: bool = True) -> None:
         self._writes = writes
-        self._loop, self._limit = loop, limit
+        self._loop, self._limit, self._apart = loop, limit, apart
         self._groups: list[Group] = []
         self._batch: list[Group] = []
         """What is being written."""
@@ -143,10 +144,10 @@ class GroupCommit:
         self._until, self._latest = now + min(seconds * GATHER_SHARE, GATHER_SECONDS), now + COMING_SECONDS
         # Where a write takes less than the work for all clients, half of them wait for it while the other half is
         # worked for, and neither stands still. Where it takes longer, the halves would wait for each other's writes and
-        # pay for two; together, for one.
+        # pay for two; together, for one. So they would where no core is left to write while others work.
         here = len(batch) + len(self._groups)
         both = max(here, len(batch) + self._other)
-        halved, self._halves = self._halves, seconds <= self._each * both
+        halved, self._halves = self._halves, self._apart and seconds <= self._each * both
         self._other = len(batch) if halved and self._halves else 0
         self._wanted = (both + 1) // 2 if self._halves else here
         if len(self._groups) >= self._wanted:
@@ -164,21 +165,21 @@ class GroupCommit:
                 _LOGGER.exception("a call back of the decision log failed")
 
 
-def sqlite_log(path: Path, loop: asyncio.AbstractEventLoop, limit: int) -> GroupCommit:
-    """The log of one worker in the machine's SQLite database.
+def sqlite_log(path: Path, loop: asyncio.AbstractEventLoop, limit: int, apart: bool = True) -> GroupCommit:
+    """The log of one worker in the machine's SQLite database; ``limit`` and ``apart`` as ``GroupCommit`` has them.
 
     Raises:
         ServiceError: it cannot be opened, or is no database.
     """
     connect(path).close()
-    return GroupCommit(WriterProcess(["sqlite", str(path)], loop), loop, limit)
+    return GroupCommit(WriterProcess(["sqlite", str(path)], loop), loop, limit, apart)
 
 
-def postgres_log(url: str | None, loop: asyncio.AbstractEventLoop, limit: int) -> GroupCommit:
-    """The log of one worker in PostgreSQL (``AUDIT=postgres``).
+def postgres_log(url: str | None, loop: asyncio.AbstractEventLoop, limit: int, apart: bool = True) -> GroupCommit:
+    """The log of one worker in PostgreSQL (``AUDIT=postgres``); ``limit`` and ``apart`` as ``GroupCommit`` has them.
 
     Raises:
         ServiceError: there is no address, or no driver.
     """
     check(url)
-    return GroupCommit(WriterProcess(["postgres"], loop, {"DATABASE_URL": url or ""}), loop, limit)
+    return GroupCommit(WriterProcess(["postgres"], loop, {"DATABASE_URL": url or ""}), loop, limit, apart)
