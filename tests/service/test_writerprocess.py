@@ -23,7 +23,7 @@ from creditrisk.service.hot import not_stored
 from creditrisk.service.log import INSERTS, locked
 from creditrisk.service.record import Conflict, Earlier, Group, NotWrittenError, Stored, UnsureError
 from creditrisk.service.writerprocess import WriterProcess
-from creditrisk.service.writing import HEAD, Fate, Report, framed, order_of, read_report, work
+from creditrisk.service.writing import HEAD, Fate, Report, framed, order_of, read_report, work, writer_of
 
 IDS = "SELECT id FROM events ORDER BY seq"
 
@@ -243,10 +243,80 @@ def test_one_that_hangs_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert local_rows(path, IDS) == [(one.id,)]
 
 
+@pytest.mark.usefixtures("steady")
+def test_one_that_cannot_even_be_killed_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("creditrisk.service.writerprocess.HANG_SECONDS", 0.5)
+    monkeypatch.setattr("creditrisk.service.writerprocess.END_SECONDS", 0.1)
+    path, one = tmp_path / "log.db", event(1)
+
+    async def work() -> None:
+        desk = Desk(path)
+        await desk.writes.ready()
+        process = desk.writes._process
+        assert process is not None
+        process.send_signal(signal.SIGSTOP)
+        with monkeypatch.context() as patch:
+            patch.setattr(process, "kill", lambda: None)  # as where the kernel does not let go of it
+            assert await desk.written([Group([one], None, lambda _: None)]) == [None]
+            await asyncio.wait_for(desk.writes.close(), 60)
+            assert process.poll() is None
+        process.kill()
+        process.wait()
+
+    asyncio.run(work())
+    assert local_rows(path, IDS) == [(one.id,)]
+
+
+def test_a_batch_of_which_no_process_can_tell_any_more_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("creditrisk.service.writerprocess.HANG_SECONDS", 0.5)
+    path = tmp_path / "log.db"
+
+    async def work() -> None:
+        desk = Desk(path)
+        await desk.writes.ready()
+        with locked(path):
+            desk.give([group(1)])
+            monkeypatch.setattr("creditrisk.service.writerprocess.sys.executable", str(tmp_path / "gone"))
+            process = desk.writes._process
+            assert process is not None
+            process.kill()
+            (result,) = await desk.results()
+        assert isinstance(result, UnsureError)
+        await asyncio.wait_for(desk.writes.close(), 60)
+
+    asyncio.run(work())
+
+
+def test_a_batch_waits_for_another_process_only_so_long_and_is_surely_not_written_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, one = tmp_path / "log.db", event(1)
+    writer = writer_of("sqlite", [str(path)])
+    monkeypatch.setattr("creditrisk.service.writing.LOCK_SECONDS", 0.05)
+    with locked(path), pytest.raises(TimeoutError):
+        writer.write([Group([one], None, lambda _: None)])
+    assert local_rows(path, IDS) == []
+    assert writer.write([Group([one], None, lambda _: None)]) == [None]
+    writer.close()
+    assert local_rows(path, IDS) == [(one.id,)]
+
+
+def test_only_one_batch_is_under_way(tmp_path: Path, run: Run) -> None:
+    async def work(desk: Desk) -> None:
+        desk.give([group(1)])
+        with pytest.raises(RuntimeError, match="one batch at a time"):
+            desk.writes.write([group(2)], lambda *_: None)
+        assert await desk.results() == [None]
+
+    run(tmp_path / "log.db", work)
+
+
 def test_one_that_was_stopped_does_not_keep_its_worker_from_ending(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("creditrisk.service.writerprocess.HANG_SECONDS", 0.1)
+    monkeypatch.setattr("creditrisk.service.writerprocess.END_SECONDS", 0.1)
 
     async def work() -> None:
         desk = Desk(tmp_path / "log.db")
@@ -262,7 +332,13 @@ def test_one_that_was_stopped_does_not_keep_its_worker_from_ending(
 
 @pytest.mark.usefixtures("steady")
 @pytest.mark.parametrize(
-    "said", [b"\x01\0\0\0\xc1", framed(Report(0.1, [Fate("durable")] * 3)), framed(Report(0.1, None)) * 2]
+    "said",
+    [
+        b"\x01\0\0\0\xc1",
+        framed(Report(2, 0.1, [Fate("durable")] * 3)),
+        framed(Report(2, 0.1, None)) * 2,
+        framed(Report(1, 0.1, None)),
+    ],
 )
 def test_one_that_cannot_be_understood_is_replaced(
     tmp_path: Path, said: bytes, monkeypatch: pytest.MonkeyPatch, run: Run
@@ -336,18 +412,18 @@ class Faulty:
 def test_a_fault_of_the_writer_costs_one_batch_and_not_the_process() -> None:
     ours, theirs = socket.socketpair()
     batch = [group(1), group(2)]
-    for _ in range(3):
-        ours.sendall(order_of(batch, again=False))
+    for number in range(3):
+        ours.sendall(order_of(number, batch, again=False))
     ours.shutdown(socket.SHUT_WR)
     with ours, theirs:
         work(theirs, Faulty())
         theirs.shutdown(socket.SHUT_WR)
         said = ours.recv(1 << 16)
-    results = []
+    results: list[list[type]] = []
     while said:
         end = HEAD + int.from_bytes(said[:HEAD], "little")
         try:
-            results.append([type(one) for one in read_report(said[HEAD:end], batch)[0]])
+            results.append([type(one) for one in read_report(said[HEAD:end], len(results), batch)[0]])
         except ValueError:
             results.append([])
         said = said[end:]

@@ -10,8 +10,9 @@ import contextlib
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import IO
 
 from creditrisk.errors import ServiceError
 from creditrisk.service.record import COLUMNS, Conflict, Earlier, Event, Group, Idempotency, Stored
@@ -72,7 +73,7 @@ def connect(path: Path, read_only: bool = False) -> sqlite3.Connection:
             connection.execute("PRAGMA query_only=ON")
             return connection
         path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(path, isolation_level=None, timeout=30.0)
+        connection = sqlite3.connect(path, isolation_level=None, timeout=10.0)
         with locked(path):
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
@@ -86,11 +87,16 @@ def connect(path: Path, read_only: bool = False) -> sqlite3.Connection:
         ) from error
 
 
+def wait_for(lock: IO[bytes]) -> None:
+    """Take a lock, however long another process holds it."""
+    fcntl.flock(lock, fcntl.LOCK_EX)
+
+
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold the log's lock: one writer of this machine at a time, woken up as soon as it is free."""
     with path.with_name(f"{path.name}.lock").open("ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        wait_for(file)
         yield
 
 
@@ -104,10 +110,18 @@ def _sync_folder(folder: Path) -> None:
 
 
 class Writer:
-    """Inserts and commits batches of groups; belongs to one thread."""
+    """Inserts and commits batches of groups; belongs to one thread.
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
-        self._connection = connection
+    Args:
+        connection: to the log.
+        path: the log's.
+        take: takes the log's lock; what it raises leaves the log as it is.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, path: Path, take: Callable[[IO[bytes]], None] = wait_for
+    ) -> None:
+        self._connection, self._take = connection, take
         self._lock = path.with_name(f"{path.name}.lock").open("ab")
 
     def write(self, batch: Sequence[Group], again: bool = False) -> list[Stored]:
@@ -117,7 +131,7 @@ class Writer:
             batch: what to write.
             again: whether it may have been written before; what is in the log then stays as it is.
         """
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self._take(self._lock)
         try:
             return self._once_more(batch) if again else self._commit(batch)
         except sqlite3.OperationalError as error:  # the disk is full or broken: no group fares better alone

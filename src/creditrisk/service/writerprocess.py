@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
@@ -22,8 +23,10 @@ TRIES = 2
 STEADY_SECONDS, FIRST_PAUSE, LONGEST_PAUSE = 1.0, 0.1, 5.0
 """A process that ends sooner than ``STEADY_SECONDS`` is started again at once the first time, then after a pause that
 doubles each time."""
-HANG_SECONDS = 30.0
-"""A process that works on one batch for longer is killed, and so is one that does not end: it may have been stopped."""
+HANG_SECONDS = 60.0
+"""A process that works on one batch for longer is killed: it may have been stopped. More than it waits for locks."""
+END_SECONDS = 30.0
+"""One that does not end within so long is killed too."""
 BUFFER_BYTES = 1 << 20
 MODULE = "creditrisk.service.writing"
 _LOGGER = logging.getLogger("creditrisk.service")
@@ -49,7 +52,8 @@ class WriterProcess:
         """Processes that are gone for us; one may hang in a write for some time yet."""
         self._batch: Sequence[Group] = ()
         self._written: Written | None = None
-        self._tries, self._given = 0, 0.0
+        self._tries, self._number, self._given = 0, 0, 0.0
+        """How often the batch was given out, the number of its order, and when."""
         self._unsent, self._said = memoryview(b""), bytearray()
         self._sending = False
         """Whether the loop calls back when the socket takes more."""
@@ -79,7 +83,13 @@ class WriterProcess:
             )
 
     def write(self, batch: Sequence[Group], written: Written) -> None:
-        """Have a batch made durable; ``written`` is called when it is, or cannot be. Only then the next may come."""
+        """Have a batch made durable; ``written`` is called when it is, or cannot be.
+
+        Raises:
+            RuntimeError: a batch is under way.
+        """
+        if self._written is not None:
+            raise RuntimeError("one batch at a time")
         self._batch, self._written, self._tries = batch, written, 0
         self._give_out()
 
@@ -103,9 +113,9 @@ class WriterProcess:
         except OSError:  # too many open files
             self._wait_longer()
             return False
-        ours.setblocking(False)
         handle = theirs.fileno()
         try:
+            ours.setblocking(False)
             for end in (ours, theirs):
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
             self._process = subprocess.Popen(
@@ -116,31 +126,34 @@ class WriterProcess:
                 stdout=subprocess.DEVNULL,
                 start_new_session=True,  # what a terminal sends to all is for the worker
             )
-        except OSError:  # no memory, or too many processes
+            self._loop.add_reader(ours, self._readable)
+        except Exception:  # no memory, or too many processes or files; one without a reader ends with the socket
             ours.close()
+            self._forget()
             self._wait_longer()
             return False
         finally:
             theirs.close()
         self._started, self._channel = now, ours
         self._said.clear()
-        self._loop.add_reader(ours, self._readable)
         return True
 
     def _give_out(self) -> None:
         if self._process is None and not self._start():
-            if self._tries and not self._closed:  # it may be in the log: only another process can tell
-                self._loop.call_later(max(0.0, self._not_before - time.monotonic()) + 0.001, self._give_out)
+            now = time.monotonic()
+            if self._tries and not self._closed and now - self._given < HANG_SECONDS:
+                # It may be in the log, and only another process can tell.
+                self._loop.call_later(max(0.0, self._not_before - now) + 0.001, self._give_out)
             else:
-                self._loop.call_soon(self._fail, NotWrittenError("there is no process that writes"))
+                self._fail_soon("there is no process that writes")
             return
         try:
-            self._unsent = memoryview(order_of(self._batch, again=self._tries > 0))
+            self._unsent = memoryview(order_of(self._number + 1, self._batch, again=self._tries > 0))
         except Exception as error:  # a batch that cannot be put into words must not be waited for
             _LOGGER.exception("a batch of records cannot be given out")
-            self._loop.call_soon(self._fail, NotWrittenError(type(error).__name__))
+            self._fail_soon(type(error).__name__)
             return
-        self._tries, self._given = self._tries + 1, time.monotonic()
+        self._tries, self._number, self._given = self._tries + 1, self._number + 1, time.monotonic()
         self._send()
 
     def _send(self) -> None:
@@ -176,7 +189,7 @@ class WriterProcess:
         try:
             if len(said) > size or self._written is None:
                 raise ValueError("it says more than it was asked")
-            results, seconds = read_report(bytes(said[HEAD:]), self._batch)
+            results, seconds = read_report(bytes(said[HEAD:]), self._number, self._batch)
         except Exception:
             _LOGGER.exception("the process that writes records cannot be understood")
             said.clear()
@@ -190,8 +203,13 @@ class WriterProcess:
         assert written is not None
         written(results, seconds)
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, why: str) -> None:
+        """Give a batch up; what a process was given once may be in the log."""
+        error = UnsureError(why) if self._tries else NotWrittenError(why)
         self._report([error] * len(self._batch), 0.0)
+
+    def _fail_soon(self, why: str) -> None:
+        self._loop.call_soon(self._fail, why)
 
     def _lost(self) -> None:
         """The process ended by itself: a batch that it worked on may be durable or not, so the next one asks."""
@@ -206,7 +224,7 @@ class WriterProcess:
         elif self._tries < TRIES:
             self._give_out()
         else:
-            self._fail(UnsureError("the process that writes ended"))
+            self._fail("the process that writes ended")
 
     def _wait_longer(self) -> None:
         self._not_before = time.monotonic() + self._pause
@@ -219,6 +237,8 @@ class WriterProcess:
         if late and self._process is not None:
             _LOGGER.error("the process that writes records hangs and is killed")
             self._kill()
+            # Not waited for: what hangs in the kernel ends when that lets go of it, and holds the log's lock till then.
+            self._lost()
 
     def _kill(self) -> None:
         """End a process that is of no use; the reader finds its end as any other."""
@@ -232,14 +252,19 @@ class WriterProcess:
             self._loop.remove_writer(self._channel)
             self._sending = False
         self._channel.close()
-        self._ended.append(self._process)
-        self._process = None
+        self._forget()
+
+    def _forget(self) -> None:
+        if self._process is not None:
+            self._ended.append(self._process)
+            self._process = None
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Wait for a process to end; kill one that does not."""
-    try:
-        process.wait(HANG_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    """Wait for a process to end; kill one that does not, and leave one that cannot be killed now to the kernel."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(END_SECONDS)
+        return
+    process.kill()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(END_SECONDS)

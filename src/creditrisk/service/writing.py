@@ -11,6 +11,7 @@ socket does, so with its worker, and after it has finished what it was given.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import logging
 import os
 import signal
@@ -19,7 +20,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import IO, Literal, NoReturn, Protocol
 
 import msgspec
 
@@ -30,12 +31,16 @@ from creditrisk.service.record import Conflict, Earlier, Event, Group, Idempoten
 HEAD = 4
 """Bytes before each message: its length, little-endian."""
 READ_BYTES = 1 << 16
+LOCK_SECONDS = 20.0
+"""How long a batch waits for another process that holds the log; then it is not written, and said to be not."""
 _LOGGER = logging.getLogger("creditrisk.service")
 
 
 class Order(msgspec.Struct, array_like=True):
     """A batch to make durable."""
 
+    number: int
+    """By which its report is known."""
     groups: list[tuple[Sequence[Event], Idempotency | None]]
     again: bool
     """Whether it may have been written before, by a process that then ended."""
@@ -52,6 +57,8 @@ class Fate(msgspec.Struct, array_like=True):
 class Report(msgspec.Struct, array_like=True):
     """What became of a batch."""
 
+    number: int
+    """Its order's."""
     seconds: float
     """How long it took, in seconds."""
     fates: list[Fate] | None
@@ -69,12 +76,12 @@ def framed(message: Order | Report) -> bytes:
     return len(content).to_bytes(HEAD, "little") + content
 
 
-def order_of(batch: Sequence[Group], again: bool) -> bytes:
+def order_of(number: int, batch: Sequence[Group], again: bool) -> bytes:
     """A batch as it goes over the socket."""
-    return framed(Order([(group.events, group.idempotency) for group in batch], again))
+    return framed(Order(number, [(group.events, group.idempotency) for group in batch], again))
 
 
-def read_report(content: bytes, batch: Sequence[Group]) -> tuple[list[Stored], float]:
+def read_report(content: bytes, number: int, batch: Sequence[Group]) -> tuple[list[Stored], float]:
     """What a report says of each group of its batch, and how long the batch took in seconds.
 
     Raises:
@@ -82,8 +89,8 @@ def read_report(content: bytes, batch: Sequence[Group]) -> tuple[list[Stored], f
     """
     report = _report(content)
     results: list[Stored] = [None] * len(batch) if report.fates is None else list(map(_stored, report.fates))
-    if len(results) != len(batch):
-        raise ValueError(f"{len(results)} fates of {len(batch)} groups")
+    if report.number != number or len(results) != len(batch):
+        raise ValueError(f"report {report.number} of {len(results)} groups, order {number} of {len(batch)}")
     return results, report.seconds
 
 
@@ -138,7 +145,7 @@ def work(channel: socket.socket, writer: BatchWriter) -> None:
         results = _written(writer, [Group(*group, done=_nobody) for group in order.groups], order.again)
         seconds = time.perf_counter() - began
         fates = None if results.count(None) == len(order.groups) else list(map(_fate, results))
-        channel.sendall(framed(Report(seconds, fates)))
+        channel.sendall(framed(Report(order.number, seconds, fates)))
 
 
 def _written(writer: BatchWriter, batch: list[Group], again: bool) -> list[Stored]:
@@ -169,7 +176,38 @@ def writer_of(kind: str, place: Sequence[str]) -> BatchWriter:
     from creditrisk.service.log import Writer, connect
 
     path = Path(place[0])
-    return Writer(connect(path), path)
+    with limited(LOCK_SECONDS):
+        connection = connect(path)
+    return Writer(connection, path, patiently)
+
+
+@contextlib.contextmanager
+def limited(seconds: float) -> Iterator[None]:
+    """Let the block take so long; then it raises TimeoutError from what it waits for. For a main thread alone."""
+
+    def late(*_: object) -> NoReturn:
+        raise TimeoutError("another process holds the decision log")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def patiently(lock: IO[bytes]) -> None:
+    """Take a lock.
+
+    Raises:
+        TimeoutError: another process holds it for long: an erasure that rewrites a large log.
+    """
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        with limited(LOCK_SECONDS):
+            fcntl.flock(lock, fcntl.LOCK_EX)
 
 
 def main() -> int:

@@ -90,7 +90,7 @@ async def write_down(hot: Hot, events: list[Event], repeat: Idempotency | None =
     """Make events durable; the earlier answer where an idempotency key was used before.
 
     Raises:
-        Problem: 409 or 503: nothing was written, so nothing may be answered.
+        Problem: 409 or 503: nothing was written, or nobody knows whether it was, so nothing may be answered.
     """
     future: asyncio.Future[Stored] = asyncio.get_running_loop().create_future()
 
