@@ -1,3 +1,4 @@
+import os
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
@@ -97,6 +98,28 @@ def test_the_write_ahead_log_is_synced_at_each_commit(tmp_path: Path) -> None:
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
     connection.close()
+
+
+def test_what_a_killed_process_left_in_the_write_ahead_log_is_synced_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, one, fsync = tmp_path / "log.db", event(1), os.fsync
+    synced: list[os.stat_result] = []
+
+    def noted(handle: int) -> None:
+        synced.append(os.fstat(handle))
+        fsync(handle)
+
+    writer = Writer(connect(path), path)
+    assert writer.write([Group([one], None, lambda _: None)]) == [None]  # and is not closed: the log stays as it is
+    monkeypatch.setattr("creditrisk.service.log.os.fsync", noted)
+    again = Writer(connect(path), path)
+    log = path.with_name("log.db-wal").stat()
+    assert log.st_size > 0
+    assert any(os.path.samestat(found, log) for found in synced)
+    assert again.write([Group([one], None, lambda _: None)], again=True) == [None]
+    again.close()
+    writer.close()
 
 
 def test_two_workers_write_one_log(tmp_path: Path) -> None:

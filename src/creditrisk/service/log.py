@@ -79,7 +79,10 @@ def connect(path: Path, read_only: bool = False) -> sqlite3.Connection:
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute("PRAGMA secure_delete=ON")  # what is erased leaves no trace in free pages
             connection.executescript(SCHEMA)
-        _sync_folder(path.parent)
+        # What a process wrote that was killed before it could sync is read from now on: it must be on the disk, too.
+        with contextlib.suppress(FileNotFoundError):
+            _sync(path.with_name(f"{path.name}-wal"))
+        _sync(path.parent)  # a new file's name
         return connection
     except (OSError, sqlite3.Error) as error:
         raise ServiceError(
@@ -100,9 +103,9 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make a new file's name durable too."""
-    handle = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    """Make what a file or folder holds durable."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
