@@ -172,6 +172,14 @@ def _stopped() -> int:
     return 130
 
 
+def _interrupted(error: BaseException) -> bool:
+    """Whether an error comes of an interruption that fell into a library's own work."""
+    seen: BaseException | None = error
+    while seen is not None and not isinstance(seen, KeyboardInterrupt):
+        seen = seen.__cause__ or seen.__context__
+    return seen is not None
+
+
 def _installed(package: str) -> bool:
     try:
         return importlib.util.find_spec(package) is not None
@@ -187,13 +195,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         work = getattr(importlib.import_module(f"creditrisk.commands.{module}"), function)
         work(Context(Project.find(), parsed.json), parsed)
     except CreditRiskError as error:
+        if _interrupted(error):
+            return _stopped()
         print(f"error: {error}", file=sys.stderr)
         return 1
     except OSError as error:
+        if _interrupted(error):
+            return _stopped()
         print(f"error: {os_sentence(error)}; nothing was changed by this step.", file=sys.stderr)
         return 1
     except ImportError as error:
-        if isinstance(error.__cause__, KeyboardInterrupt):  # it fell into a library's own beginning
+        if _interrupted(error):
             return _stopped()
         package = (error.name or "").partition(".")[0]
         if not isinstance(error, ModuleNotFoundError) or not package or _installed(package):

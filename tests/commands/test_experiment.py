@@ -21,7 +21,7 @@ from support import ROOT, Checkout, copy_project
 
 from creditrisk.cli import main
 from creditrisk.commands.experiment import chosen_families
-from creditrisk.errors import DataError, ModelError
+from creditrisk.errors import DataError, ModelError, TrackingError
 from creditrisk.search.process import PROCESS
 from creditrisk.search.space import Search
 from creditrisk.search.storage import opened
@@ -87,11 +87,15 @@ def test_without_the_packages_of_training_there_is_a_sentence() -> None:
     )
 
 
-def test_an_interruption_within_the_import_of_a_library_is_one(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("kind", [ImportError, OSError, TrackingError])
+def test_an_interruption_within_the_work_of_a_library_is_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kind: type[Exception]
 ) -> None:
     def interrupted(*arguments: Any) -> None:
-        raise ImportError("initialization failed") from KeyboardInterrupt()
+        try:
+            raise RuntimeError("could not be undone") from KeyboardInterrupt()
+        except RuntimeError:
+            raise kind("initialization failed") from None
 
     monkeypatch.setattr("creditrisk.commands.experiment.command_experiment", interrupted)
     assert main(["experiment"]) == 130

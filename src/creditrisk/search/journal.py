@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from creditrisk.errors import TrackingError
 from creditrisk.params import Params
 from creditrisk.paths import Project
 from creditrisk.search.outcome import Outcome
+from creditrisk.search.whole import Whole
 from creditrisk.tracking.experiments import experiment_id
 from creditrisk.tracking.register import git_state
 from creditrisk.tracking.store import connected, shown, tracking_uri
@@ -140,7 +141,8 @@ def open_journal(
                 f"{shown(tracking_uri(project))}. Set MLFLOW_TRACKING_URI to the one it was begun with, or name "
                 "another study with --study."
             )
-        yield Journal(client, experiment, _parent(client, experiment, project, params, study, facts))
+        whole = cast("MlflowClient", Whole(client))
+        yield Journal(whole, experiment, _parent(whole, experiment, project, params, study, facts))
 
 
 def _holds(client: MlflowClient, run: str) -> bool:
