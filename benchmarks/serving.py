@@ -4,10 +4,10 @@
 
 Needs wrk (``apt-get install wrk``). In each round every server is started, measured and stopped in turn, so that a
 machine that slows down slows all of them; figures are medians over the rounds, processor time and memory those of all
-of a server's processes. All get the same 30 raw fields in a few
-hundred different bodies, and serve a model of 500 trees. Ours answer with exact reasons, and only after the record is
-durable unless the name says otherwise; no other server gives reasons or records anything, and MLServer gets its 55
-inputs ready-made. The others live in throw-away environments below ``benchmarks/results/cache``.
+of a server's processes. All get the same 30 raw fields in a few hundred different bodies, and serve a model of 500
+trees. Ours answer with exact reasons, and only after the record is durable unless the name says otherwise; no other
+server gives reasons or records anything, and MLServer gets its 55 inputs ready-made. The others live in throw-away
+environments below ``benchmarks/results/cache``.
 """
 
 from __future__ import annotations

@@ -187,6 +187,23 @@ def _installed(package: str) -> bool:
         return False
 
 
+def _sentence(error: CreditRiskError | OSError | ImportError) -> str:
+    """What went wrong, in words.
+
+    Raises:
+        ImportError: what is missing is no package that could be installed, but a fault of ours.
+    """
+    if isinstance(error, OSError):
+        return f"{os_sentence(error)}; nothing was changed by this step."
+    if isinstance(error, ImportError):
+        package = (error.name or "").partition(".")[0]
+        if not isinstance(error, ModuleNotFoundError) or not package or _installed(package):
+            raise error
+        said = "this command needs more packages than serving does. Type uv sync"
+        return f"the package {package} is not installed; {said}."
+    return str(error)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the exit code (1 after a sentence on standard error)."""
     parsed = build_parser().parse_args(arguments)
@@ -194,24 +211,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         work = getattr(importlib.import_module(f"creditrisk.commands.{module}"), function)
         work(Context(Project.find(), parsed.json), parsed)
-    except CreditRiskError as error:
+    except (CreditRiskError, OSError, ImportError) as error:
         if _interrupted(error):
             return _stopped()
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        if _interrupted(error):
-            return _stopped()
-        print(f"error: {os_sentence(error)}; nothing was changed by this step.", file=sys.stderr)
-        return 1
-    except ImportError as error:
-        if _interrupted(error):
-            return _stopped()
-        package = (error.name or "").partition(".")[0]
-        if not isinstance(error, ModuleNotFoundError) or not package or _installed(package):
-            raise
-        said = "this command needs more packages than serving does. Type uv sync"
-        print(f"error: the package {package} is not installed; {said}.", file=sys.stderr)
+        print(f"error: {_sentence(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return _stopped()

@@ -1,8 +1,12 @@
 import signal
 import threading
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+from mlflow import MlflowClient
 
+from creditrisk.search.session import Session
 from creditrisk.search.whole import Whole
 
 
@@ -41,3 +45,20 @@ def test_calls_of_other_threads_are_passed_on() -> None:
     thread.start()
     thread.join()
     assert found == ["TEXT"]
+
+
+def test_what_is_written_of_a_trial_comes_to_its_end(
+    search: Callable[..., Session], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = search("scorecard").journal
+    write = MlflowClient.log_batch
+
+    def interrupted(*arguments: Any, **named: Any) -> None:
+        signal.raise_signal(signal.SIGINT)
+        write(*arguments, **named)
+
+    monkeypatch.setattr(MlflowClient, "log_batch", interrupted)
+    with pytest.raises(KeyboardInterrupt), journal.trial("scorecard 0", {"c": 0.5}):
+        pass
+    (run,) = journal.client.search_runs([journal.experiment], "tags.`mlflow.runName` = 'scorecard 0'")
+    assert (run.info.status, run.data.params) == ("KILLED", {"c": "0.5"})

@@ -8,8 +8,11 @@ import pytest
 from service.events import event, local_rows
 
 from creditrisk.errors import ServiceError
+from creditrisk.paths import Project
 from creditrisk.service.commit import GroupCommit, postgres_log, sqlite_log
 from creditrisk.service.record import Group, Stored
+from creditrisk.service.service import Service
+from creditrisk.service.settings import ServiceSettings
 from creditrisk.service.writerprocess import Written
 
 QUICK, SLOW = 0.0, 1e9
@@ -207,3 +210,21 @@ def test_a_log_without_an_address_is_a_sentence() -> None:
 
     with pytest.raises(ServiceError, match=r"DATABASE_URL is not set.*Expected postgresql://"):
         asyncio.run(make())
+
+
+@pytest.mark.parametrize(("workers", "apart"), [(1, True), (2, False)])
+def test_a_service_halves_its_clients_where_it_leaves_a_core(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int, apart: bool
+) -> None:
+    given: list[bool] = []
+    monkeypatch.setattr("creditrisk.service.service.cores", lambda: 2)
+    monkeypatch.setattr(
+        "creditrisk.service.service.sqlite_log", lambda _path, _loop, _limit, found: given.append(found)
+    )
+    service = Service(ServiceSettings(state=tmp_path, workers=workers), Project(tmp_path))
+
+    async def make() -> None:
+        service._log(asyncio.get_running_loop())
+
+    asyncio.run(make())
+    assert given == [apart]

@@ -203,7 +203,7 @@ def not_stored(result: Conflict | Exception) -> Problem:
     if isinstance(result, UnsureError):
         return Problem(
             503,
-            "not-recorded",
+            "record-unknown",
             "There is no answer, since whether it was recorded is not known; repeat the request with the same "
             "Idempotency-Key.",
             headers={"Retry-After": "5"},

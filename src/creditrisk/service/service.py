@@ -6,11 +6,11 @@ import asyncio
 import contextlib
 import gc
 import logging
-import os
 from pathlib import Path
 from typing import Any
 
 from creditrisk.errors import BundleError, CreditRiskError
+from creditrisk.in_order import cores
 from creditrisk.model.bundle import MANIFEST
 from creditrisk.paths import Project
 from creditrisk.service.commit import postgres_log, sqlite_log
@@ -38,11 +38,6 @@ COLLECTIONS = 10_000, 20, 20
 """New objects that set off Python's search for cycles, and how many searches of the younger set off one of the older.
 Its own first threshold is 700, a few dozen answers, and each search holds up all of them."""
 UNWRITTEN = "The last record could not be written, so it got no answer. Is the disk full, or the database away?"
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _made(model: Live) -> float | None:
@@ -191,7 +186,7 @@ class Service:
     def _log(self, loop: asyncio.AbstractEventLoop) -> Log:
         if self.settings.audit == "off":
             return Off()
-        apart = _cores() > self.settings.workers
+        apart = cores() > self.settings.workers
         if self.settings.audit == "postgres":
             return postgres_log(self.settings.database_url, loop, self.settings.max_waiting, apart)
         return sqlite_log(self.log_path, loop, self.settings.max_waiting, apart)
