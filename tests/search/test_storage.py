@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import signal
+import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
 from optuna.storages import RDBStorage
 from optuna.storages._heartbeat import HeartbeatThread
+from optuna.trial import TrialState
 
 from creditrisk.errors import TrackingError
 from creditrisk.paths import Project
@@ -22,6 +26,42 @@ def url_of(folder: Path) -> str:
 def a_trial(storage: Storage) -> int:
     study = optuna.create_study(storage=storage)
     return storage.create_new_trial(study._study_id)
+
+
+def test_a_waiting_trial_is_claimed_by_one_process_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other tries between the moment in which the first read that it waits and the one in which it writes."""
+    claimed: list[bool] = []
+    with opened(url_of(tmp_path)) as one, opened(url_of(tmp_path)) as other:
+        study = optuna.create_study(storage=one)
+        study.enqueue_trial({"x": 1.0})
+        (trial,) = study.get_trials()
+        rival = threading.Thread(
+            target=lambda: claimed.append(other.set_trial_state_values(trial._trial_id, TrialState.RUNNING))
+        )
+        check = one.check_trial_is_updatable
+
+        def slowly(*arguments: Any) -> None:
+            if not rival.ident:
+                rival.start()
+                rival.join(timeout=0.5)
+            check(*arguments)
+
+        monkeypatch.setattr(one, "check_trial_is_updatable", slowly)
+        claimed.append(one.set_trial_state_values(trial._trial_id, TrialState.RUNNING))
+        rival.join(timeout=60)
+    assert sorted(claimed) == [False, True]
+
+
+def test_an_interruption_leaves_the_database_to_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with opened(url_of(tmp_path)) as one, opened(url_of(tmp_path)) as other:
+        trial = a_trial(one)
+        monkeypatch.setattr(one, "check_trial_is_updatable", lambda *arguments: signal.raise_signal(signal.SIGINT))
+        with pytest.raises(KeyboardInterrupt):
+            one.set_trial_user_attr(trial, "note", "of one")
+        monkeypatch.undo()
+        assert other.get_trial(trial).user_attrs == {"note": "of one"}
+        other.set_trial_user_attr(trial, "more", "of the other")
+        assert one.get_trial(trial).user_attrs == {"note": "of one", "more": "of the other"}
 
 
 # Python ends a thread that raises SystemExit without a word; pytest warns of it.

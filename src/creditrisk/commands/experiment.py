@@ -13,7 +13,7 @@ import time
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -41,6 +41,7 @@ STOP_SECONDS = 20.0
 
 def command_experiment(context: Context, arguments: Namespace) -> None:
     """Search the families of the current portfolio for so many minutes or trials, tracked in MLflow."""
+    from creditrisk.search.interruption import interruptible
     from creditrisk.search.space import Search
 
     search = Search.from_yaml(context.project.experiments / SEARCH_FILE)
@@ -53,7 +54,7 @@ def command_experiment(context: Context, arguments: Namespace) -> None:
         _prepare(context, arguments)
     params = context.params()
     began = time.monotonic()
-    with _session(context, params, search, families, arguments) as session, _terminated_as_interrupt():
+    with interruptible(), _session(context, params, search, families, arguments) as session:
         if arguments.worker:
             session.run(lambda seconds, note: None)
             return
@@ -263,20 +264,6 @@ def _workers(context: Context, arguments: Namespace, session: Session) -> Iterat
             with contextlib.suppress(subprocess.TimeoutExpired):
                 other.wait(STOP_SECONDS)
             other.kill()
-
-
-@contextlib.contextmanager
-def _terminated_as_interrupt() -> Iterator[None]:
-    """A polite kill ends a search as Ctrl-C does: the running trial is given up, finished ones stay."""
-
-    def interrupt(number: int, frame: Any) -> NoReturn:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _show(context: Context, session: Session, params: Params) -> None:

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from creditrisk.errors import TrackingError
 from creditrisk.params import Params
 from creditrisk.paths import Project
+from creditrisk.search.interruption import Whole
 from creditrisk.search.outcome import Outcome
-from creditrisk.search.whole import Whole
 from creditrisk.tracking.experiments import experiment_id
 from creditrisk.tracking.register import git_state
 from creditrisk.tracking.store import connected, shown, tracking_uri

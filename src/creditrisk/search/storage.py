@@ -13,13 +13,14 @@ from typing import Any
 
 import optuna
 import sqlalchemy.exc as sa
-from optuna.storages import RDBStorage
+from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import TrialState
-from sqlalchemy import create_engine, inspect, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url
 from sqlalchemy.pool import NullPool
 
 from creditrisk.errors import TrackingError
 from creditrisk.paths import Project
+from creditrisk.search.interruption import whole
 from creditrisk.search.process import PROCESS, this_process
 from creditrisk.tracking.store import ANSWER_SECONDS, SQLITE, UNREACHABLE, shown, sqlite_file
 
@@ -61,6 +62,11 @@ class Storage(RDBStorage):
         if changed and state == TrialState.RUNNING:
             self.set_trial_user_attr(trial_id, PROCESS, this_process())
         return changed
+
+
+# Broken off in a transaction, a process might keep the database locked, for itself as well.
+for _name in (*sorted(BaseStorage.__abstractmethods__), "_get_stale_trial_ids"):
+    setattr(Storage, _name, whole(getattr(Storage, _name)))
 
 
 def storage_url(project: Project, given: str | None) -> str:
@@ -130,7 +136,31 @@ def _connect(url: str) -> Storage:
     _check_owner(url, arguments)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return Storage(url, engine_kwargs=arguments, heartbeat_interval=HEARTBEAT_SECONDS, grace_period=GRACE_SECONDS)
+        storage = Storage(
+            url, engine_kwargs=arguments, heartbeat_interval=HEARTBEAT_SECONDS, grace_period=GRACE_SECONDS
+        )
+    if path is not None:
+        _lock_from_the_start(storage.engine)
+    return storage
+
+
+def _lock_from_the_start(engine: Engine) -> None:
+    """Let each transaction on an SQLite file wait for the others before it reads, not only before it writes.
+
+    A trial is claimed by reading that it waits and then writing that it runs. SQLite has no row locks, and Python's
+    driver begins a transaction at the first write: two processes would read the same and both run the trial.
+    (The way is SQLAlchemy's, "Serializable isolation / Savepoints / Transactional DDL" of its page on SQLite.)
+    """
+
+    def own_begin(connection: Any, _: Any) -> None:
+        connection.isolation_level = None  # the driver begins none of its own accord
+
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    engine.dispose()  # what was opened so far knows nothing of it
+    event.listen(engine, "connect", own_begin)
+    event.listen(engine, "begin", begin)
 
 
 def _check_owner(url: str, arguments: dict[str, Any]) -> None:

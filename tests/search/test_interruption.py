@@ -1,13 +1,71 @@
 import signal
+import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from mlflow import MlflowClient
 
+from creditrisk.search.interruption import Whole, interruptible
 from creditrisk.search.session import Session
-from creditrisk.search.whole import Whole
+
+
+class Dropping:
+    """Is interrupted where Python drops exceptions."""
+
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+
+def drop_and_go_on() -> None:
+    gone = Dropping()
+    del gone
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        time.sleep(0.001)
+
+
+def fail_of_an_interruption() -> None:
+    try:
+        signal.raise_signal(signal.SIGINT)
+    except KeyboardInterrupt:
+        raise RuntimeError("could not be undone") from None
+
+
+def test_a_kill_ends_the_block_as_an_interrupt() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), interruptible():
+        signal.raise_signal(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_an_interruption_that_python_drops_is_raised_again(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(KeyboardInterrupt), interruptible():
+        drop_and_go_on()
+    assert capsys.readouterr().err == ""
+
+
+def test_what_is_dropped_otherwise_is_still_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+
+    class Failing:
+        def __del__(self) -> None:
+            raise ValueError("lost")
+
+    with interruptible():
+        gone = Failing()
+        del gone
+    assert [one.exc_type for one in told] == [ValueError]
+
+
+def test_an_error_after_an_interruption_is_one() -> None:
+    with pytest.raises(KeyboardInterrupt), interruptible():
+        fail_of_an_interruption()
+    with pytest.raises(RuntimeError), interruptible():
+        raise RuntimeError("of its own")
 
 
 class Store:
