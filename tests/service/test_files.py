@@ -295,7 +295,8 @@ def test_a_tally_counts_as_single_scores_are_counted(small_bundle: Path) -> None
     many, single = Counts(), Counts()
     for counts in (many, single):
         counts.watch("1@x", limits)
-    found = from_line(tally(frame, limits).line())
+    assert from_line(tally(frame, limits).line("a"), "b") is None
+    found = from_line(tally(frame, limits).line("a"), "a")
     assert found is not None
     found.count(many, "1@x")
     for row in frame.iter_rows(named=True):
@@ -303,6 +304,21 @@ def test_a_tally_counts_as_single_scores_are_counted(small_bundle: Path) -> None
             single.scored(row["band"], row["decision"], "1@x", row["pd"])
     assert (many.scores, many.bins) == (single.scores, single.bins)
     assert sum(many.bins["1@x"][1]) == found.scored == 200
+
+
+@pytest.mark.parametrize("line", ['{"rows":5,"scored":5,"scores":[["A","approve",777777]]}', "{no json"])
+def test_a_name_of_a_column_is_never_taken_for_counts(client: httpx.Client, line: str) -> None:
+    before = scores(client)
+    name = "x\n" + line + "\n"
+    answer = client.post("/v1/score/file", content=pl.DataFrame({name: [1], "b": [2]}).write_csv(), headers=CSV)
+    assert (answer.status_code, answer.json()["type"]) == (422, "urn:creditrisk:problem:unreadable-file")
+    assert scores(client) == before
+
+
+def test_a_refusal_that_quotes_a_very_long_name_is_one(client: httpx.Client) -> None:
+    answer = client.post("/v1/score/file", content=f"{'x' * 600_000},b\n1,2\n", headers=CSV)
+    assert answer.status_code == 422
+    assert len(answer.json()["detail"]) < 3_000
 
 
 @pytest.mark.parametrize("begun", [True, False], ids=["while the answer comes", "before it comes"])

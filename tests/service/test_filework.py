@@ -90,6 +90,29 @@ def test_rows_without_a_date_count_from_the_day_on_which_their_file_came_and_it_
         assert today["pd"].to_list() != replayed["pd"].to_list(), "the day must matter"
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (pl.Series("applicant_id", ["SP-1 ", " SP-1", "", None]), ["SP-1", "SP-1", None, None]),
+        (pl.Series("Applicant_ID", ["SP-1", "sp-1", "7", "8"]), ["SP-1", "sp-1", "7", "8"]),
+        (pl.Series("applicant_id", [17.0, 17.5, None, 1e18]), ["17", "17.5", None, "1000000000000000000"]),
+        (pl.Series("applicant_id", [17, 18, None, 20]), ["17", "18", None, "20"]),
+    ],
+)
+def test_applicants_are_kept_as_an_erasure_names_them(
+    tmp_path: Path, dated_bundle: Path, given: pl.Series, expected: list[str | None]
+) -> None:
+    frame = dated(4).drop("outcome").with_columns(given)
+    job = job_of(tmp_path, dated_bundle, frame)
+    frame.write_parquet(tmp_path / "upload.parquet")
+    work(
+        msgspec.structs.replace(job, upload=str(tmp_path / "upload.parquet"), kind="parquet"),
+        ready(dated_bundle, job.digest),
+        io.BytesIO(),
+    )
+    assert kept_of(job)["_applicant_id"].to_list() == expected
+
+
 def test_a_file_that_is_scored_on_another_day_keeps_its_own(tmp_path: Path, dated_bundle: Path) -> None:
     content = dated(60).drop("outcome", "applied").write_csv()
     headers = {"content-type": "text/csv", "idempotency-key": "a"}

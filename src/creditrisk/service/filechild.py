@@ -31,6 +31,7 @@ class FileChild:
 
     def __init__(self, process: Process) -> None:
         self._process = process
+        self._mark: str | None = None
         self._told: Callable[[Tally], None] | None = None
         self.rows = self.scored = 0
         self._saying = asyncio.create_task(self._listen())
@@ -58,7 +59,7 @@ class FileChild:
 
     def tell(self, job: Job, told: Callable[[Tally], None]) -> None:
         """Say what to do; ``told`` is called with the tally of each piece."""
-        self._told = told
+        self._mark, self._told = job.mark, told
         assert self._process.stdin is not None
         self._process.stdin.write(msgspec.json.encode(job))
         self._process.stdin.close()
@@ -118,7 +119,7 @@ class FileChild:
         assert self._process.stderr is not None
         words = b""
         while line := await self._process.stderr.readline():
-            found = from_line(line)
+            found = from_line(line, self._mark) if self._mark else None
             if found is None:
                 words += line
                 continue

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import secrets
+from functools import partial
 from typing import Literal
 
 import msgspec
+from msgspec import field
 
 WRONG_FILE, TOO_BIG, NO_SPACE, WORKED_ON = 3, 4, 5, 6
 """Exit codes: the file cannot be read (the sentence stands on standard error), needs too much memory, cannot be
@@ -32,3 +35,6 @@ class Job(msgspec.Struct):
     audit: Literal["sqlite", "postgres", "off"] = "sqlite"
     again: bool = False
     """Whether ``file_id`` came before: what is recorded is answered from the record, and scoring goes on behind it."""
+    mark: str = field(default_factory=partial(secrets.token_hex, 16))
+    """How a line of standard error begins that holds counts. What else stands there may quote the file, whose sender
+    cannot guess it."""

@@ -12,9 +12,6 @@ if TYPE_CHECKING:
 
     from creditrisk.service.telemetry import Counts
 
-MARK = b"{"
-"""How a tally's line begins among what the work on a file says on standard error."""
-
 
 class Tally(msgspec.Struct):
     """Counts of one piece, or the sum of several."""
@@ -28,9 +25,9 @@ class Tally(msgspec.Struct):
     before: bool = False
     """Whether the rows were scored, and counted, when the file came before."""
 
-    def line(self) -> bytes:
-        """As one line of standard error."""
-        return msgspec.json.encode(self) + b"\n"
+    def line(self, mark: str) -> bytes:
+        """As one line of standard error that begins with a job's mark."""
+        return mark.encode() + msgspec.json.encode(self) + b"\n"
 
     def count(self, counts: Counts, version: str) -> None:
         """Add it to what the worker counts."""
@@ -59,6 +56,7 @@ def tally(answers: pl.DataFrame, limits: Sequence[float]) -> Tally:
     return Tally(answers.height, scored.height, list(groups.iter_rows()), bins)
 
 
-def from_line(line: bytes) -> Tally | None:
-    """The tally in a line; None where the line says something else."""
-    return msgspec.json.decode(line, type=Tally) if line.startswith(MARK) else None
+def from_line(line: bytes, mark: str) -> Tally | None:
+    """The tally in a line; None where the line does not begin with the mark and says something else."""
+    begins = mark.encode()
+    return msgspec.json.decode(line[len(begins) :], type=Tally) if line.startswith(begins) else None

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from creditrisk.service.records.filechunks import RemoteChunks
 
 WATCH_SECONDS = 0.1
+APPLICANT_FIELD = "applicant_id"
+SAID = 2_000
+"""Characters of a refusal; names of columns that it quotes may be of any length."""
 
 
 def main() -> None:
@@ -63,7 +66,8 @@ def main() -> None:
         _leave(NO_SPACE)
     except CreditRiskError as error:
         # The client never saw the path of the copy that was made of its file.
-        print(str(error).replace(job.upload or "", "the file") if job.upload else str(error), file=sys.stderr)
+        said = str(error).replace(job.upload, "the file") if job.upload else str(error)
+        print(said[:SAID], file=sys.stderr)
         _leave(WRONG_FILE)
     except pl.exceptions.PolarsError as error:
         print(f"the file cannot be read: {str(error).splitlines()[0][:300]}", file=sys.stderr)
@@ -98,7 +102,7 @@ def work(job: Job, scorer: Scorer, out: BinaryIO) -> None:
     if job.again:
         for records in _recorded(job):
             answers = answers_of(records)
-            _tell(Tally(answers.height, answers["pd"].count(), before=True))
+            _tell(job, Tally(answers.height, answers["pd"].count(), before=True))
             _answer(answers, number, out)
             number += 1
     if job.upload is None:
@@ -108,7 +112,7 @@ def work(job: Job, scorer: Scorer, out: BinaryIO) -> None:
         if kept is not None:
             days = application_dates(piece, scorer.contract, job.day)
             kept.write(*record(job, piece, answers, protected, days))
-        _tell(tally(answers, limits))
+        _tell(job, tally(answers, limits))
         _answer(answers, number, out)
         number += 1
     if kept is not None:
@@ -117,8 +121,8 @@ def work(job: Job, scorer: Scorer, out: BinaryIO) -> None:
         raise CreditRiskError("the file holds no rows to score.")
 
 
-def _tell(found: Tally) -> None:
-    os.write(2, found.line())
+def _tell(job: Job, found: Tally) -> None:
+    os.write(2, found.line(job.mark))
 
 
 def _answer(answers: pl.DataFrame, number: int, out: BinaryIO) -> None:
@@ -174,8 +178,9 @@ def record(
     """What is kept of a piece: fields, answers and the days of application; and apart, the protected attributes."""
     given = [name for name in piece.columns if name not in (BROKEN, BROKEN_TEXT)]
     apart = [name for name in protected if name in given]
-    applicant = pl.col("applicant_id").cast(pl.String) if "applicant_id" in given else pl.lit(None, pl.String)
-    fields = piece.select(applicant.alias(APPLICANT), *(pl.col(n).alias(f"field:{n}") for n in given if n not in apart))
+    fields = piece.select(
+        _applicant(piece).alias(APPLICANT), *(pl.col(n).alias(f"field:{n}") for n in given if n not in apart)
+    )
     said = answers.rename({name: f"answer:{name}" for name in answers.columns if name != "decision_id"})
     same = {"_key_id": job.key_id, "_purpose": job.purpose, "_version": f"{job.version}@{job.digest}"}
     records = said.rename({"decision_id": DECISION}).hstack(fields)
@@ -187,6 +192,20 @@ def record(
     if not apart:
         return records, None
     return records, piece.select(apart).with_columns(records[DECISION])
+
+
+def _applicant(piece: pl.DataFrame) -> pl.Expr:
+    """The applicant of each row as an erasure names them: without spaces around, and a number without a fraction."""
+    named = [name for name in piece.columns if name.strip().lower() == APPLICANT_FIELD]
+    if not named:
+        return pl.lit(None, pl.String)
+    name = APPLICANT_FIELD if APPLICANT_FIELD in named else named[0]
+    given = pl.col(name)
+    text = given.cast(pl.String)
+    if piece[name].dtype.is_float():
+        whole = given.cast(pl.Int64, strict=False)
+        text = pl.when(whole == given).then(whole.cast(pl.String)).otherwise(text)
+    return text.str.strip_chars().replace("", None)
 
 
 def answers_of(records: pl.DataFrame) -> pl.DataFrame:
