@@ -7,7 +7,8 @@ import pytest
 
 from creditrisk.service.identifiers import Identifiers
 from creditrisk.service.log import Writer, connect
-from creditrisk.service.record import Conflict, Earlier, Event, Group, Idempotency, Stored
+from creditrisk.service.record import Conflict, Earlier, Event, Group, Idempotency, Outdated, Stored
+from creditrisk.service.records import local
 
 MAKE = Identifiers()
 
@@ -44,6 +45,35 @@ def test_every_event_is_in_the_file_in_order_when_the_log_is_closed(tmp_path: Pa
     results = written(tmp_path / "log.db", [([one], None) for one in events])
     assert results == [None] * 2_000
     assert rows(tmp_path / "log.db") == [(one.id,) for one in events]
+
+
+def test_what_is_said_of_a_decision_is_not_written_when_somebody_was_erased_since(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    writer = Writer(connect(path), path)
+    one, early, late = event(1), event(2), event(3)._replace(kind="outcome")
+    item = repeat("k", b"x", b"first")
+
+    def nobody(result: Stored) -> None:
+        del result
+
+    assert writer.write([Group([one], None, nobody), Group([early], None, nobody, 0)]) == [None, None]
+    with local.opened(path) as connection:
+        connection.execute("INSERT INTO erased VALUES ('another')")
+    batch = [Group([late], item, nobody, 0), Group([event(4)], None, nobody)]
+    assert writer.write(batch) == [Outdated(), None]
+    assert writer.write(batch[:1], again=True) == [Outdated()]
+    assert writer.write([Group([late], item, nobody, 1)]) == [None]
+    writer.close()
+    assert (late.id,) in rows(path)
+
+
+def test_a_shadows_score_is_not_written_where_its_decision_is_gone(tmp_path: Path) -> None:
+    one = event(1)
+    shadows = [event(2)._replace(kind="shadow", subject=subject) for subject in (one.id, event(9).id)]
+    groups = [([found], None) for found in (one, *shadows)]
+    assert written(tmp_path / "log.db", groups[:1]) == [None]
+    assert written(tmp_path / "log.db", groups[1:]) == [None, Outdated()]
+    assert rows(tmp_path / "log.db") == [(one.id,), (shadows[0].id,)]
 
 
 def test_protected_attributes_lie_in_a_table_of_their_own(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from creditrisk.service.journal import Journal
 from creditrisk.service.keys import Caller
 from creditrisk.service.live import Live, ScoreAnswer
 from creditrisk.service.problem import Problem
-from creditrisk.service.record import Conflict, Earlier, Event, Group, Idempotency, Log, Stored, UnsureError
+from creditrisk.service.record import Conflict, Earlier, Event, Group, Idempotency, Log, Outdated, Stored, UnsureError
 from creditrisk.service.schema import UNREADABLE, Request, decode_request, undecodable
 from creditrisk.service.shadow import Shadow
 from creditrisk.service.telemetry import Counts
@@ -194,12 +194,18 @@ def idempotency(key: bytes, key_id: str | None, route: str, body: bytes, answer:
     return Idempotency(key_id or "", key.decode(), digest, answer, now // 1_000)
 
 
-def not_stored(result: Conflict | Exception) -> Problem:
+ERASING = "erasing"
+
+
+def not_stored(result: Conflict | Outdated | Exception) -> Problem:
     """Why there is no answer though the application could be scored."""
     if isinstance(result, Conflict):
         return Problem(
             409, "idempotency-conflict", "This Idempotency-Key was used for another request; take a new key."
         )
+    if isinstance(result, Outdated):
+        detail = "Applicants are being erased, one after the other; nothing was kept. Try again later."
+        return Problem(503, ERASING, detail, headers={"Retry-After": "5"})
     if isinstance(result, UnsureError):
         return Problem(
             503,

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from creditrisk.errors import ServiceError
-from creditrisk.service.record import COLUMNS, Conflict, Earlier, Event, Group, Idempotency, Stored
+from creditrisk.service.record import COLUMNS, SHADOW, Conflict, Earlier, Event, Group, Idempotency, Outdated, Stored
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
@@ -58,6 +58,7 @@ that were carried out here."""
 ROW = f"({', '.join('?' * len(COLUMNS))})"
 INSERT = f"INSERT INTO events ({', '.join(COLUMNS)}) VALUES "
 ONE_STATEMENT = 64
+KNOWN = "SELECT 1 FROM events WHERE id = ?"
 INSERTS = [INSERT + ", ".join([ROW] * rows) for rows in range(ONE_STATEMENT + 1)]
 
 
@@ -155,8 +156,7 @@ class Writer:
 
     def _once_more(self, batch: Sequence[Group]) -> list[Stored]:
         """Write what is not there; groups are there as a whole or not at all."""
-        query = "SELECT 1 FROM events WHERE id = ?"
-        missing = [g for g in batch if self._connection.execute(query, (g.events[0].id,)).fetchone() is None]
+        missing = [g for g in batch if self._connection.execute(KNOWN, (g.events[0].id,)).fetchone() is None]
         results = iter(self._commit(missing) if missing else ())
         absent = {id(group) for group in missing}
         return [next(results) if id(group) in absent else None for group in batch]
@@ -172,6 +172,23 @@ class Writer:
         self._lock.close()
 
     def _commit(self, batch: Sequence[Group]) -> list[Stored]:
+        """Insert what is about nobody who was erased; the lock keeps erasures away."""
+        if not any(group.looked_up is not None or group.events[0].kind == SHADOW for group in batch):
+            return self._insert(batch)
+        current = [self._current(group) for group in batch]
+        kept = [group for group, well in zip(batch, current, strict=True) if well]
+        results = iter(self._insert(kept) if kept else ())
+        return [next(results) if well else Outdated() for well in current]
+
+    def _current(self, group: Group) -> bool:
+        """Whether nobody was erased since a group's decisions were looked up, or a shadow's decision is there."""
+        execute = self._connection.execute
+        if group.looked_up is not None:
+            return bool(execute("SELECT count(*) = ? FROM erased", (group.looked_up,)).fetchone()[0])
+        event = group.events[0]
+        return event.kind != SHADOW or bool(execute(KNOWN, (event.subject,)).fetchone())
+
+    def _insert(self, batch: Sequence[Group]) -> list[Stored]:
         """One statement in autocommit where it suffices, which is the quickest."""
         if len(batch) <= ONE_STATEMENT and all(
             group.idempotency is None and len(group.events) == 1 and group.events[0].protected is None

@@ -33,6 +33,7 @@ class Event(NamedTuple):
     """Protected attributes, kept in a table of their own."""
 
 
+SHADOW = "shadow"
 COLUMNS = Event._fields[:-1]
 """Columns of the events' table; protected attributes are not among them."""
 
@@ -58,6 +59,10 @@ class Conflict(NamedTuple):
     """The idempotency key was used for another body."""
 
 
+class Outdated(NamedTuple):
+    """Somebody was erased since the decisions that a group is about were looked up; it is not in the log."""
+
+
 class NotWrittenError(Exception):
     """Why a group is not in the log, as the process that writes said it."""
 
@@ -66,7 +71,7 @@ class UnsureError(Exception):
     """Nobody knows whether a group is in the log: the process that writes ended over it, more than once."""
 
 
-Stored = Earlier | Conflict | Exception | None
+Stored = Earlier | Conflict | Outdated | Exception | None
 """What became of a group: None when it is durable now."""
 Done = Callable[[Stored], None]
 
@@ -78,6 +83,9 @@ class Group:
     events: Sequence[Event]
     idempotency: Idempotency | None
     done: Done
+    looked_up: int | None = None
+    """How many erasures the log knew of when the decisions that the events are about were looked up; None where they
+    are about none. Where it knows of others by now, the group is not written: it might name who was just erased."""
 
 
 class Log(Protocol):

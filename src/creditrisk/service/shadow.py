@@ -14,7 +14,7 @@ import msgspec
 
 from creditrisk.service.identifiers import Identifiers
 from creditrisk.service.live import Live, ModelNamed, ScoreAnswer
-from creditrisk.service.record import Event, Group, Log, Stored
+from creditrisk.service.record import SHADOW, Event, Group, Log, Stored
 from creditrisk.service.schema import Request, day
 from creditrisk.service.telemetry import Counts
 
@@ -87,7 +87,7 @@ class Shadow:
         now = time.time_ns()
         return Event(
             self._identifiers.make(now),
-            "shadow",
+            SHADOW,
             answer.decision_id,
             now // 1_000,
             key_id,
@@ -108,7 +108,7 @@ class Shadow:
             self._counts.shadow["dropped"] += 1
 
     def _stored(self, result: Stored) -> None:
-        self._counts.shadow["dropped" if isinstance(result, Exception) else "scored"] += 1
+        self._counts.shadow["scored" if result is None else "dropped"] += 1
 
 
 def shadowed(live: Live, request: Request, answer: ScoreAnswer) -> ShadowAnswer:

@@ -26,7 +26,7 @@ import msgspec
 
 from creditrisk.errors import ServiceError
 from creditrisk.service.journal import configure
-from creditrisk.service.record import Conflict, Earlier, Event, Group, Idempotency, NotWrittenError, Stored
+from creditrisk.service.record import Conflict, Earlier, Event, Group, Idempotency, NotWrittenError, Outdated, Stored
 
 HEAD = 4
 """Bytes before each message: its length, little-endian."""
@@ -41,7 +41,8 @@ class Order(msgspec.Struct, array_like=True):
 
     number: int
     """By which its report is known."""
-    groups: list[tuple[Sequence[Event], Idempotency | None]]
+    groups: list[tuple[Sequence[Event], Idempotency | None, int | None]]
+    """Of each: events, idempotency, and what the log knew of erasures when its decisions were looked up."""
     again: bool
     """Whether it may have been written before, by a process that then ended."""
 
@@ -49,7 +50,7 @@ class Order(msgspec.Struct, array_like=True):
 class Fate(msgspec.Struct, array_like=True):
     """What became of a group."""
 
-    kind: Literal["durable", "earlier", "conflict", "failed"]
+    kind: Literal["durable", "earlier", "conflict", "outdated", "failed"]
     content: bytes = b""
     """The earlier answer, or the kind of error."""
 
@@ -78,7 +79,7 @@ def framed(message: Order | Report) -> bytes:
 
 def order_of(number: int, batch: Sequence[Group], again: bool) -> bytes:
     """A batch as it goes over the socket."""
-    return framed(Order(number, [(group.events, group.idempotency) for group in batch], again))
+    return framed(Order(number, [(group.events, group.idempotency, group.looked_up) for group in batch], again))
 
 
 def read_report(content: bytes, number: int, batch: Sequence[Group]) -> tuple[list[Stored], float]:
@@ -99,6 +100,8 @@ def _stored(fate: Fate) -> Stored:
         return None
     if fate.kind == "conflict":
         return Conflict()
+    if fate.kind == "outdated":
+        return Outdated()
     return Earlier(fate.content) if fate.kind == "earlier" else NotWrittenError(fate.content.decode())
 
 
@@ -107,8 +110,10 @@ def _fate(result: Stored) -> Fate:
         return Fate("durable")
     if isinstance(result, Earlier):
         return Fate("earlier", result.answer)
+    if isinstance(result, Conflict | Outdated):
+        return Fate("conflict" if isinstance(result, Conflict) else "outdated")
     # What an exception says may quote a value, which belongs in no log.
-    return Fate("conflict") if isinstance(result, Conflict) else Fate("failed", type(result).__name__.encode())
+    return Fate("failed", type(result).__name__.encode())
 
 
 class BatchWriter(Protocol):
@@ -142,7 +147,11 @@ def work(channel: socket.socket, writer: BatchWriter) -> None:
     """Carry orders out, one after the other, until no more can come."""
     for order in orders(channel):
         began = time.perf_counter()
-        results = _written(writer, [Group(*group, done=_nobody) for group in order.groups], order.again)
+        results = _written(
+            writer,
+            [Group(events, repeat, _nobody, looked_up) for events, repeat, looked_up in order.groups],
+            order.again,
+        )
         seconds = time.perf_counter() - began
         fates = None if results.count(None) == len(order.groups) else list(map(_fate, results))
         channel.sendall(framed(Report(order.number, seconds, fates)))

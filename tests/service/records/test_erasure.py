@@ -69,6 +69,20 @@ def test_no_byte_of_an_applicant_remains_in_any_file_while_workers_have_the_log_
         connection.close()
 
 
+def test_what_is_said_of_them_goes_too_also_where_it_came_after_the_erasure_was_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "decisions.db"
+    file_id = file_of(tmp_path, [WHO, "other"])
+    mine, others = event(1, applicant=WHO), event(2)
+    late = [said_of(one, "outcome", "bad", 3)._replace(at=1 << 60) for one in (mine, others)]
+    of_rows = [late[0]._replace(id=MAKE.make((1 << 60) * 1_000), subject=f"{file_id}.1"), late[1]]
+    again = event(10**10, applicant=WHO)._replace(at=1 << 60)  # an application of theirs that came later
+    fill(path, [([one], None) for one in (mine, others, late[0], *of_rows, again)])
+    done = erase(settings(tmp_path), WHO, "officer")
+    assert (done.decisions, done.others, done.file_rows) == (1, 2, 1)
+    left = local_rows(path, "SELECT id FROM events WHERE kind <> 'erasure' ORDER BY id")
+    assert left == sorted((one.id,) for one in (others, late[1], again))
+
+
 def test_where_a_copy_remains_the_log_is_rewritten_and_open_connections_go_on(tmp_path: Path) -> None:
     path = tmp_path / "decisions.db"
     fill(path, [([event(n)], None) for n in range(500)])

@@ -19,9 +19,10 @@ from creditrisk.errors import ServiceError
 from creditrisk.service.filerecords import BeingScoredError
 from creditrisk.service.identifiers import Identifiers
 from creditrisk.service.records import filechunks
-from creditrisk.service.records.asked import WRITING
+from creditrisk.service.records.asked import WRITING, digest_of
 from creditrisk.service.records.erasure import erase
 from creditrisk.service.records.filechunks import RemoteChunks
+from creditrisk.service.records.read import Records
 from creditrisk.service.settings import ServiceSettings
 
 pytestmark = pytest.mark.slow
@@ -64,6 +65,23 @@ def test_whoever_is_erased_while_a_file_is_scored_is_in_none_of_its_chunks(tmp_p
         assert [pl.read_parquet(records)["_applicant_id"].to_list() for records, _ in kept] == [["other"], ["third"]]
         assert [pl.read_parquet(apart).height for _, apart in kept] == [1, 1]
         assert all(WHO.encode() not in part for row in kept for part in row)
+
+
+def test_a_row_is_gone_as_soon_as_its_applicants_erasure_is_asked_for(tmp_path: Path, database: str) -> None:
+    """Nothing more can be said of it then, though its chunk may still have to be written anew."""
+    settings = ServiceSettings.model_validate({"state": tmp_path, "database_url": database, "audit": "postgres"})
+    records = Records(settings, tmp_path / "decisions.db")
+    with begun(database) as (name, chunks):
+        table, _ = rows(name, 1, WHO, "other")
+        kept = {"_at": 5, "_key_id": None, "_purpose": "decision", "_version": "1@d", "_day": None}
+        chunks.write(table.with_columns(pl.lit(value).alias(at) for at, value in kept.items()), None)
+    ids = [f"{name}.1", f"{name}.2"]
+    assert records.looked_up(ids) == (records.many(ids), 0)
+    assert list(records.many(ids)) == ids
+    with psycopg.connect(database) as connection:
+        connection.execute("INSERT INTO creditrisk.erasures VALUES ('e', 5, 'salt', %s)", (digest_of(b"salt", WHO),))
+    assert list(records.many(ids)) == ids[1:]
+    assert records.looked_up(ids)[1] == 1
 
 
 def test_applications_and_chunks_are_written_while_an_applicant_is_taken_out_of_the_files(

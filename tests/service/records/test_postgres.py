@@ -13,7 +13,7 @@ from service.events import event, remote_rows, repeat, written
 
 from creditrisk.errors import ServiceError
 from creditrisk.service.commit import postgres_log
-from creditrisk.service.record import Conflict, Earlier, Group, Stored
+from creditrisk.service.record import Conflict, Earlier, Group, Outdated, Stored
 from creditrisk.service.records.migrate import migrate
 from creditrisk.service.records.postgres import PostgresWriter
 
@@ -62,6 +62,23 @@ def test_columns_hold_what_the_event_says_and_a_nul_is_no_poison(writer: Postgre
     assert columns == [*one[:5], "a\ufffdb", *one[6:11]]
     assert (bool(node), seq) == (True, None)
     assert json.loads(remote_rows(database, "SELECT attributes FROM creditrisk.protected")[0][0]) == {"sex": "f"}
+
+
+def test_what_is_about_somebody_who_was_erased_since_is_not_written(writer: PostgresWriter, database: str) -> None:
+    one, late = event(1), event(3)._replace(kind="outcome")
+    shadows = [event(2)._replace(kind="shadow", subject=subject) for subject in (one.id, "gone")]
+
+    def nobody(result: Stored) -> None:
+        del result
+
+    assert writer.write([Group([one], None, nobody)]) == [None]
+    with psycopg.connect(database) as connection:
+        connection.execute("INSERT INTO creditrisk.erasures VALUES ('e', 1, 'a', 'b')")
+    item = repeat("k", b"x", b"first")
+    batch = [Group([late], item, nobody, 0), *(Group([found], None, nobody) for found in shadows)]
+    assert writer.write(batch) == [Outdated(), None, Outdated()]
+    assert writer.write([Group([late], item, nobody, 1)]) == [None]
+    assert remote_rows(database, IDS) == sorted((found.id,) for found in (one, late, shadows[0]))
 
 
 def test_repeated_keys_get_the_first_answer_and_other_bodies_a_conflict(writer: PostgresWriter, database: str) -> None:

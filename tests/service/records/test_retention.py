@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 from service.events import NOW_MS, event, fill, local_rows, remote_rows, repeat, said_of
 
+from creditrisk.errors import ServiceError
 from creditrisk.service.identifiers import lowest
+from creditrisk.service.log import connect
 from creditrisk.service.records import local
 from creditrisk.service.records.forward import Forwarder
 from creditrisk.service.records.retention import DAY_MS, oldest, prune_database, prune_here
@@ -29,6 +31,25 @@ def test_old_rows_go_with_what_lies_beside_them_and_erasures_stay_written(tmp_pa
     assert local_rows(path, IDS.format("")) == [(one.id,) for one in (tombstone, new, about_new)]
     for table in ("protected", "idempotency", "idempotency_events"):
         assert local_rows(path, f"SELECT * FROM {table}") == []
+
+
+def test_old_rows_leave_the_write_ahead_log_of_workers_that_go_on(tmp_path: Path) -> None:
+    path = tmp_path / "decisions.db"
+    open_elsewhere = connect(path)
+    old = event(1, applicant="Wilhelmine-4711", protected=b'{"sex":"weiblich"}')
+    fill(path, [([old], repeat("key-of-old"))])
+    files = [path, path.with_name("decisions.db-wal")]
+    marks = (b"Wilhelmine-4711", b"weiblich", b"key-of-old")
+    assert any(mark in file.read_bytes() for mark in marks for file in files)
+    prune_here(tmp_path, path, lowest(NOW_MS + 4_000), copied_only=False)
+    assert not any(mark in file.read_bytes() for mark in marks for file in files)
+    open_elsewhere.execute("SELECT 1 FROM events").fetchall()
+    open_elsewhere.execute("BEGIN")
+    open_elsewhere.execute("SELECT 1 FROM events").fetchall()
+    fill(path, [([event(2)], None)])
+    with pytest.raises(ServiceError, match="is being read"):
+        prune_here(tmp_path, path, lowest(NOW_MS + 4_000), copied_only=False)
+    open_elsewhere.close()
 
 
 def test_what_was_not_copied_yet_stays(tmp_path: Path) -> None:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import threading
+import time
 from typing import Any
 
 import httpx
 import polars as pl
 import pytest
+from service.events import local_rows
 from service.running import APPLICATION, Running
 from support import small_table
 
@@ -229,6 +232,34 @@ def test_an_erased_applicant_is_nowhere(client: httpx.Client, running: Running) 
     assert client.get(f"/v1/decisions/{one}").status_code == 404
     assert client.get(f"/v1/decisions/{kept}").status_code == 200
     assert one.encode() not in (running.state / "decisions.db").read_bytes()
+
+
+def test_nothing_that_is_said_meanwhile_is_left_of_an_erased_applicant(client: httpx.Client, running: Running) -> None:
+    for number in range(5):
+        who = f"meanwhile-{number}"
+        decisions = [scored(client, applicant_id=who)["decision_id"] for _ in range(4)]
+        stop = threading.Event()
+        statuses: set[int] = set()
+
+        def say(decisions: list[str], stop: threading.Event, statuses: set[int]) -> None:
+            with running.client() as other:
+                while not stop.is_set():
+                    for one in decisions:
+                        body = {"decision_id": one, "outcome": "good", "observed_on": "2024-01-01"}
+                        statuses.add(other.post("/v1/outcomes", json=body).status_code)
+
+        threads = [threading.Thread(target=say, args=(decisions, stop, statuses)) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.1)
+        assert client.delete(f"/v1/applicants/{who}").status_code == 200
+        time.sleep(0.1)
+        stop.set()
+        for thread in threads:
+            thread.join()
+        assert statuses == {201, 404}
+        left = local_rows(running.state / "decisions.db", f"SELECT kind FROM events WHERE applicant_id = '{who}'")
+        assert left == []
 
 
 def test_an_erasure_names_somebody(client: httpx.Client) -> None:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from creditrisk.service.records.database import SCHEMA, text
 
+if TYPE_CHECKING:
+    from psycopg import Connection
+
 WRITING = f"LOCK TABLE {SCHEMA}.events IN ROW EXCLUSIVE MODE".encode()
 """Whoever writes takes it first: an erasure waits for them, or they see it."""
+
+
+ERASURES = f"SELECT count(*) FROM {SCHEMA}.erasures".encode()
+_ASKED = f"SELECT id, at, salt, digest FROM {SCHEMA}.erasures ORDER BY id".encode()
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -23,6 +31,11 @@ class Asked(msgspec.Struct, frozen=True):
     def concerns(self, applicant_id: str | None) -> bool:
         """Whether it is this applicant's."""
         return applicant_id is not None and digest_of(self.salt, applicant_id) == self.digest
+
+
+def asked_for(connection: Connection[tuple[Any, ...]]) -> list[Asked]:
+    """All erasures that were asked for, on whatever machine."""
+    return [Asked(*row) for row in connection.execute(_ASKED)]
 
 
 def digest_of(salt: bytes, applicant_id: str) -> bytes:

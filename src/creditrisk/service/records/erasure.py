@@ -18,7 +18,7 @@ from creditrisk.service.leftovers import remove_leftovers
 from creditrisk.service.log import Writer, connect, locked
 from creditrisk.service.record import Event, Group
 from creditrisk.service.records import local
-from creditrisk.service.records.asked import Asked, digest_of
+from creditrisk.service.records.asked import Asked, asked_for, digest_of
 from creditrisk.service.records.database import SCHEMA, driver, node, sentence, text
 from creditrisk.service.records.database import connect as connect_postgres
 from creditrisk.service.records.erasing import Erased
@@ -32,13 +32,14 @@ if TYPE_CHECKING:
 
 NAME = "decisions.db"
 _NOT_SAID = "The applicant was erased, but that it was done could not be written down"
+_THEIRS_HERE = "SELECT id, kind FROM events WHERE applicant_id = ? AND (at <= ? OR subject < ?)"
+"""What was said of a decision goes with it, also where it was said after the erasure was asked for."""
 _LOCK = f"LOCK TABLE {SCHEMA}.events IN SHARE ROW EXCLUSIVE MODE".encode()
-_THEIRS = f"SELECT id FROM {SCHEMA}.events WHERE applicant_id = %s AND at <= %s".encode()
+_THEIRS = f"SELECT id, kind FROM {SCHEMA}.events WHERE applicant_id = %s AND (at <= %s OR subject < %s)".encode()
 _ABOUT = f"SELECT id FROM {SCHEMA}.events WHERE subject = ANY(%s)".encode()
 _KEYS = f"""DELETE FROM {SCHEMA}.idempotency i USING {SCHEMA}.idempotency_events l
 WHERE l.id = ANY(%s) AND i.key_id = l.key_id AND i.key = l.key""".encode()
 _REMEMBER = f"INSERT INTO {SCHEMA}.erasures VALUES (%s, %s, %s, %s)".encode()
-_WAITING = f"SELECT id, at, salt, digest FROM {SCHEMA}.erasures ORDER BY id".encode()
 
 
 def erase(settings: ServiceSettings, applicant_id: str, who: str, key_id: str | None = None) -> Erased:
@@ -60,10 +61,13 @@ def erase(settings: ServiceSettings, applicant_id: str, who: str, key_id: str | 
         salt = os.urandom(16)
         asked = Asked(name, at, salt, digest_of(salt, applicant_id))
         rows = _erase_remotely(settings.database_url, applicant_id, asked, theirs, others)
-    if path.exists() or settings.audit == "sqlite":
-        with local.opened(path) as connection:
-            _erase_here(connection, path, [applicant_id], at, name, theirs, others)
-    rows += erase_from_files(settings.state, lambda one: one == applicant_id, at)
+    try:
+        # Files come first: of a row that is found after the log was dealt with, more could be said in the log.
+        rows += erase_from_files(settings.state, lambda one: one == applicant_id, at)
+    finally:
+        if path.exists() or settings.audit == "sqlite":
+            with local.opened(path) as connection:
+                _erase_here(connection, path, [applicant_id], at, name, theirs, others)
     done = Erased(name, len(theirs - others), len(others), rows)
     said = msgspec.json.encode({"who": who, "node": node()})
     _write_down(
@@ -75,7 +79,7 @@ def erase(settings: ServiceSettings, applicant_id: str, who: str, key_id: str | 
 
 def waiting(connection: Connection[tuple[Any, ...]], done: set[str]) -> list[Asked]:
     """Erasures asked for anywhere that were not carried out here."""
-    return [Asked(*row) for row in connection.execute(_WAITING) if row[0] not in done]
+    return [asked for asked in asked_for(connection) if asked.id not in done]
 
 
 def carried_out(connection: sqlite3.Connection) -> set[str]:
@@ -91,6 +95,16 @@ def carry_out(connection: sqlite3.Connection, path: Path, asked: Asked) -> None:
     _erase_here(connection, path, concerned, asked.at, asked.id, set(), set())
 
 
+def _first_after(at: int) -> str:
+    """The lowest identifier that is made after a time."""
+    return lowest(at // 1_000 + 1)
+
+
+def _beside(found: Sequence[tuple[Any, ...]], about: Sequence[str]) -> list[str]:
+    """What is no decision, but said of one: about any that was found, or found itself."""
+    return sorted({*about, *(name for name, kind in found if kind != "decision")})
+
+
 def _erase_here(
     connection: sqlite3.Connection,
     path: Path,
@@ -101,9 +115,9 @@ def _erase_here(
     others: set[str],
 ) -> None:
     with local.transaction(connection, path):
-        query = "SELECT id FROM events WHERE applicant_id = ? AND at <= ?"
-        ids = [row[0] for applicant in applicants for row in connection.execute(query, (applicant, at))]
-        beside = local.about(connection, ids)
+        found = [row for one in applicants for row in connection.execute(_THEIRS_HERE, (one, at, _first_after(at)))]
+        ids = [name for name, _ in found]
+        beside = _beside(found, local.about(connection, ids))
         keys = local.remove(connection, [*ids, *beside])
         connection.execute("INSERT OR IGNORE INTO erased VALUES (?)", (erasure,))
     theirs.update(ids)
@@ -125,8 +139,10 @@ def _erase_remotely(url: str, applicant_id: str, asked: Asked, theirs: set[str],
         with opened(url) as connection:
             with connection.transaction():
                 connection.execute(_LOCK)  # nobody is in the middle of writing; whoever comes later reads ``erasures``
-                ids = [row[0] for row in connection.execute(_THEIRS, (text(applicant_id), asked.at))]
-                beside = [row[0] for row in connection.execute(_ABOUT, (ids,))]
+                whom = (text(applicant_id), asked.at, _first_after(asked.at))
+                found = connection.execute(_THEIRS, whom).fetchall()
+                ids = [row[0] for row in found]
+                beside = _beside(found, [row[0] for row in connection.execute(_ABOUT, (ids,))])
                 remove_remotely(connection, [*ids, *beside])
                 connection.execute(_REMEMBER, (asked.id, asked.at, asked.salt, asked.digest))
             # Reading all files' chunks takes long, and all scoring would wait for the lock; here it is held no more.
@@ -134,7 +150,7 @@ def _erase_remotely(url: str, applicant_id: str, asked: Asked, theirs: set[str],
             # granted, so it is found now; whoever writes one later reads ``erasures`` first and leaves the rows out.
             # Where this ends early, the caller hears it and repeats it; the rest of the chunks is found then.
             so_far = "The applicant was not erased from all files"
-            rows = filechunks.erase(connection, text(applicant_id) or "", lowest(asked.at // 1_000 + 1))
+            rows = filechunks.erase(connection, text(applicant_id) or "", _first_after(asked.at))
     except error_of_driver as error:
         raise ServiceError(
             f"{so_far}: PostgreSQL says: {sentence(error, url)}. Repeat it when the database answers."
@@ -175,7 +191,7 @@ def erase_from_files(state: Path, concerns: Callable[[str], bool], at: int) -> i
         ServiceError: a chunk cannot be read or written, or a file is still being scored, whose next chunks may name the
             applicant; the others are done already.
     """
-    until = lowest(at // 1_000 + 1)
+    until = _first_after(at)
     try:
         remove_leftovers(state)
     except OSError as error:

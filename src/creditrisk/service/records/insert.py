@@ -60,6 +60,8 @@ def insert_idempotency(connection: Connection[tuple[Any, ...]], items: Sequence[
 
     They go in by order of key, so that two logs which claim the same ones wait for each other and never in a circle.
     """
+    if not items:
+        return set()
     ordered = sorted(items, key=lambda item: (item.key_id, item.key))
     columns = [list(column) for column in zip(*ordered, strict=True)]
     return {(str(key_id), str(key)) for key_id, key in connection.execute(_IDEMPOTENCY, columns)}

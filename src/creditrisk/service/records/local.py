@@ -119,7 +119,7 @@ def scrub(connection: sqlite3.Connection, path: Path, needles: Iterable[str]) ->
     # One at a time: another could not empty the write-ahead log while this one reads, and would wait with all workers.
     with locked(path.with_name(f"{path.name}.scrub")):
         with locked(path):
-            _empty_wal(connection, path)
+            empty_wal(connection, path)
             connection.execute("BEGIN")
             connection.execute("SELECT count(*) FROM forwarded").fetchall()
         # The workers write on meanwhile. They cannot bring back what was erased: SQLite leaves the file as it is while
@@ -132,13 +132,18 @@ def scrub(connection: sqlite3.Connection, path: Path, needles: Iterable[str]) ->
         if found:
             with locked(path):
                 connection.execute("VACUUM")
-                _empty_wal(connection, path)
+                empty_wal(connection, path)
 
 
-def _empty_wal(connection: sqlite3.Connection, path: Path) -> None:
+def empty_wal(connection: sqlite3.Connection, path: Path) -> None:
+    """Fold the write-ahead log, in which removed rows still stand, into the log; to be called with the lock held.
+
+    Raises:
+        ServiceError: somebody reads it all the time.
+    """
     busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     if busy:
-        raise ServiceError(f"{path}: the write-ahead log is being read and could not be emptied; repeat the erasure.")
+        raise ServiceError(f"{path}: the write-ahead log is being read and could not be emptied; repeat it.")
 
 
 def _in_chunks(connection: sqlite3.Connection, query: str, ids: Sequence[str]) -> list[tuple[Any, ...]]:

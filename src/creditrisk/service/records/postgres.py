@@ -13,12 +13,14 @@ from typing import Any
 
 import psycopg
 
-from creditrisk.service.record import Conflict, Earlier, Event, Group, Idempotency, Stored
+from creditrisk.service.record import SHADOW, Conflict, Earlier, Event, Group, Idempotency, Outdated, Stored
+from creditrisk.service.records.asked import ERASURES, WRITING
 from creditrisk.service.records.database import SCHEMA, node
 from creditrisk.service.records.insert import Link, insert_events, insert_idempotency, insert_links
 from creditrisk.service.records.migrate import opened
 
 LONGEST_PAUSE = 5.0
+_THERE = f"SELECT id FROM {SCHEMA}.events WHERE id = ANY(%s)".encode()
 _FOUND = f"""SELECT key_id, key, digest, answer FROM {SCHEMA}.idempotency
 JOIN unnest(%s::text[], %s::text[]) AS wanted (key_id, key) USING (key_id, key)""".encode()
 
@@ -88,9 +90,12 @@ class PostgresWriter:
     def _commit(self, batch: Sequence[Group], again: bool) -> list[Stored]:
         connection = self._connected()
         try:
-            if any(group.idempotency for group in batch):
+            results: list[Stored]
+            if any(group.idempotency or _guarded(group) for group in batch):
                 with connection.transaction():
-                    results = _claim(connection, batch)
+                    current = _current(connection, batch)
+                    claimed = iter(_claim(connection, [g for g, well in zip(batch, current, strict=True) if well]))
+                    results = [next(claimed) if well else Outdated() for well in current]
                     self._insert(connection, batch, results, again)
                 return results
             results = [None] * len(batch)
@@ -120,6 +125,27 @@ class PostgresWriter:
         if events:
             insert_events(connection, events, self._node, [None] * len(events), unless_there=again)
         insert_links(connection, links)
+
+
+def _guarded(group: Group) -> bool:
+    """Whether a group is about decisions that might have been erased meanwhile."""
+    return group.looked_up is not None or group.events[0].kind == SHADOW
+
+
+def _current(connection: psycopg.Connection[tuple[Any, ...]], batch: Sequence[Group]) -> list[bool]:
+    """Whether nobody was erased since each group's decisions were looked up, or a shadow's decision is there."""
+    if not any(map(_guarded, batch)):
+        return [True] * len(batch)
+    connection.execute(WRITING)  # who erases waits for this transaction, or is seen here
+    (known,) = connection.execute(ERASURES).fetchone() or (0,)
+    subjects = [group.events[0].subject for group in batch if group.events[0].kind == SHADOW]
+    there = {row[0] for row in connection.execute(_THERE, (subjects,))} if subjects else set()
+    return [
+        group.looked_up == known
+        if group.looked_up is not None
+        else group.events[0].kind != SHADOW or group.events[0].subject in there
+        for group in batch
+    ]
 
 
 def _claim(connection: psycopg.Connection[tuple[Any, ...]], batch: Sequence[Group]) -> list[Stored]:

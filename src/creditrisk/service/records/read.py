@@ -15,7 +15,7 @@ from creditrisk.service.identifiers import is_identifier
 from creditrisk.service.log import connect
 from creditrisk.service.problem import Problem
 from creditrisk.service.record import COLUMNS, Event
-from creditrisk.service.records import database
+from creditrisk.service.records import asked, database
 from creditrisk.service.settings import ServiceSettings
 
 if TYPE_CHECKING:
@@ -84,6 +84,22 @@ class Records:
                 break
         return found
 
+    def looked_up(self, ids: Sequence[str]) -> tuple[dict[str, Event], int]:
+        """Decisions as ``many`` gives them, and how many erasures the log knew of before they were looked up.
+
+        Raises:
+            Problem: 503 where a database is away.
+        """
+        if self._settings.audit == "postgres":
+            with _connected(self._settings.database_url) as connection:
+                (erasures,) = connection.execute(asked.ERASURES).fetchone() or (0,)
+        elif self._path.exists():
+            with _here(self._path) as run:
+                ((erasures,),) = run("SELECT count(*) FROM erased", ())
+        else:
+            erasures = 0
+        return self.many(ids), erasures
+
     def one(self, name: str) -> Found | None:
         """A decision with all that was said about it; None where there is none.
 
@@ -150,8 +166,20 @@ class Records:
             from creditrisk.service.records import filechunks
 
             with _connected(self._settings.database_url) as connection:
-                rows |= filechunks.find(connection, missing)
+                rows |= _without_erased(connection, filechunks.find(connection, missing))
         return {name: _of_file(name, row) for name, row in rows.items()}
+
+
+def _without_erased(
+    connection: Connection[tuple[Any, ...]], rows: dict[str, dict[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """Rows but those of applicants whose erasure was asked for: it takes its time to come to all files."""
+    erasures = asked.asked_for(connection) if rows else []
+    return {
+        name: row
+        for name, row in rows.items()
+        if not any(row["_at"] <= one.at and one.concerns(row["_applicant_id"]) for one in erasures)
+    }
 
 
 def _of_file(name: str, row: dict[str, Any]) -> Event:

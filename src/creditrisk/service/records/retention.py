@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from creditrisk.errors import ServiceError
 from creditrisk.service.identifiers import lowest
+from creditrisk.service.log import locked
 from creditrisk.service.records import local
 from creditrisk.service.records.database import SCHEMA, driver, sentence
 from creditrisk.service.records.erasure import remove_remotely
@@ -49,6 +50,9 @@ def prune_here(
     Args:
         copied_only: keep what PostgreSQL does not have yet.
         going_on: asked after each step; False ends the work early.
+
+    Raises:
+        ServiceError: the log cannot be changed, or is being read so that removed rows stay in its write-ahead log.
     """
     count = 0
     if path.exists():
@@ -66,6 +70,8 @@ def prune_here(
                     count += len(ids)
                     if len(ids) < local.CHUNK:
                         break
+            with locked(path):
+                local.empty_wal(connection, path)
     if not (state / "files").is_dir():
         return Pruned(count, 0)
     from creditrisk.service.filerecords import folders

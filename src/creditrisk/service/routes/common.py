@@ -86,8 +86,16 @@ def answer(content: Any, status: int = 200, headers: dict[str, str] | None = Non
     return Response(_encode(content), status, headers, "application/json")
 
 
-async def write_down(hot: Hot, events: list[Event], repeat: Idempotency | None = None) -> Earlier | None:
+async def write_down(
+    hot: Hot, events: list[Event], repeat: Idempotency | None = None, looked_up: int | None = None
+) -> Earlier | None:
     """Make events durable; the earlier answer where an idempotency key was used before.
+
+    Args:
+        hot: whose log it is.
+        events: of one request.
+        repeat: its idempotency key.
+        looked_up: see ``Group``; where the log knows of other erasures by now, nothing is written.
 
     Raises:
         Problem: 409 or 503: nothing was written, or nobody knows whether it was, so nothing may be answered.
@@ -98,7 +106,7 @@ async def write_down(hot: Hot, events: list[Event], repeat: Idempotency | None =
         if not future.done():  # the client may have gone
             future.set_result(result)
 
-    if not hot.log.submit(Group(events, repeat, done)):
+    if not hot.log.submit(Group(events, repeat, done, looked_up)):
         raise busy()
     result = await future
     if result is None or isinstance(result, Earlier):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import time
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -12,7 +13,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from msgspec import Meta
 
 from creditrisk.service import describe
-from creditrisk.service.hot import idempotency
+from creditrisk.service.hot import ERASING, idempotency
 from creditrisk.service.keys import Caller
 from creditrisk.service.problem import FieldError, Problem
 from creditrisk.service.record import Event
@@ -23,6 +24,10 @@ from creditrisk.service.schema import UNREADABLE, undecodable
 
 router = APIRouter(tags=["decisions"])
 encode = msgspec.json.encode
+LOOKS = 5
+"""How often decisions are looked up, should an erasure come each time before what is said of them is recorded."""
+Said = tuple[list[Event], bytes]
+"""What is recorded, and the answer."""
 Asking = Annotated[Caller | None, Depends(needs("outcomes"))]
 """The scope ``outcomes`` (or ``admin``, which holds all others) may say what became of decisions."""
 
@@ -63,18 +68,22 @@ async def review(request: Request, decision_id: str, caller: Asking) -> Response
     json_only(request)
     body = await request.body()
     said = _decode(body, Review)
-    known = await asyncio.to_thread(records_of(request).many, [decision_id])
-    decision = known.get(decision_id)
-    if decision is None:
-        raise unknown(decision_id)
-    if decision.status != "refer" or decision.purpose != "decision":
-        what = decision.status if decision.purpose == "decision" else decision.purpose
-        raise Problem(409, "not-referred", f"Only a referred application is reviewed; this one's record says {what!r}.")
-    now = time.time_ns()
-    name = hot_of(service_of(request)).identifiers.make(now)
-    content = {"review_id": name, "decision_id": decision_id, "at": iso(now // 1_000)} | msgspec.structs.asdict(said)
-    event = _event(name, "review", decision, said.verdict, now, caller, said, content)
-    return await _record(request, caller, body, [event], encode(content), now)
+    make = hot_of(service_of(request)).identifiers.make
+
+    def about(known: dict[str, Event], now: int) -> Said:
+        decision = known.get(decision_id)
+        if decision is None:
+            raise unknown(decision_id)
+        if decision.status != "refer" or decision.purpose != "decision":
+            what = decision.status if decision.purpose == "decision" else decision.purpose
+            detail = f"Only a referred application is reviewed; this one's record says {what!r}."
+            raise Problem(409, "not-referred", detail)
+        name = make(now)
+        content = {"review_id": name, "decision_id": decision_id, "at": iso(now // 1_000)}
+        content |= msgspec.structs.asdict(said)
+        return [_event(name, "review", decision, said.verdict, now, caller, said, content)], encode(content)
+
+    return await _record(request, caller, body, [decision_id], about)
 
 
 @router.post(
@@ -97,19 +106,21 @@ async def outcomes(request: Request, caller: Asking) -> Response:
     if not 1 <= len(said) <= settings.max_list:
         error = FieldError("the body", str(len(said)), "range", f"1 to {settings.max_list} outcomes")
         raise Problem(422, "invalid-request", f"A list holds 1 to {settings.max_list:,} outcomes.", [error])
-    now = time.time_ns()
-    known = await asyncio.to_thread(records_of(request).many, [one.decision_id for one in said])
-    _all_known(said, isinstance(found, list), known)
-    _all_decided(said, isinstance(found, list), known)
-    _not_in_the_future(said, isinstance(found, list), now)
     make = hot_of(service_of(request)).identifiers.make
-    events, contents = [], []
-    for one in said:
-        name = make(now)
-        content = {"outcome_id": name, "at": iso(now // 1_000)} | msgspec.structs.asdict(one)
-        events.append(_event(name, "outcome", known[one.decision_id], one.outcome, now, caller, one, content))
-        contents.append(content)
-    return await _record(request, caller, body, events, encode({"recorded": contents}), now)
+
+    def about(known: dict[str, Event], now: int) -> Said:
+        _all_known(said, isinstance(found, list), known)
+        _all_decided(said, isinstance(found, list), known)
+        _not_in_the_future(said, isinstance(found, list), now)
+        events, contents = [], []
+        for one in said:
+            name = make(now)
+            content = {"outcome_id": name, "at": iso(now // 1_000)} | msgspec.structs.asdict(one)
+            events.append(_event(name, "outcome", known[one.decision_id], one.outcome, now, caller, one, content))
+            contents.append(content)
+        return events, encode({"recorded": contents})
+
+    return await _record(request, caller, body, [one.decision_id for one in said], about)
 
 
 def _decode(body: bytes, form: Any) -> Any:
@@ -178,13 +189,29 @@ def _event(
 
 
 async def _record(
-    request: Request, caller: Caller | None, body: bytes, events: list[Event], content: bytes, now: int
+    request: Request,
+    caller: Caller | None,
+    body: bytes,
+    ids: list[str],
+    about: Callable[[dict[str, Event], int], Said],
 ) -> Response:
+    """Look decisions up and record what is said about them; once more where somebody was erased in between."""
     key = request.headers.get("idempotency-key")
-    repeat = None
-    if key is not None:
-        repeat = idempotency(key.encode("latin-1"), caller.id if caller else None, request.url.path, body, content, now)
-    earlier = await write_down(hot_of(service_of(request)), events, repeat)
-    if earlier is not None:
-        return Response(earlier.answer, 201, {"Idempotency-Replayed": "true"}, "application/json")
-    return Response(content, 201, media_type="application/json")
+    for _ in range(LOOKS):
+        known, erasures = await asyncio.to_thread(records_of(request).looked_up, ids)
+        now, repeat = time.time_ns(), None
+        events, content = about(known, now)
+        if key is not None:
+            whose = caller.id if caller else None
+            repeat = idempotency(key.encode("latin-1"), whose, request.url.path, body, content, now)
+        try:
+            earlier = await write_down(hot_of(service_of(request)), events, repeat, erasures)
+        except Problem as problem:
+            if problem.kind != ERASING:
+                raise
+            refused = problem
+        else:
+            if earlier is not None:
+                return Response(earlier.answer, 201, {"Idempotency-Replayed": "true"}, "application/json")
+            return Response(content, 201, media_type="application/json")
+    raise refused
