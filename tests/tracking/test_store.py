@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -27,6 +28,14 @@ def test_a_password_is_never_shown() -> None:
 def test_a_store_made_here_is_whole_and_leaves_no_draft(migrated: Path) -> None:
     check_sqlite(migrated)
     assert [path.name for path in migrated.parent.iterdir()] == ["mlflow.db"]
+
+
+def test_a_store_may_lie_in_a_folder_of_any_name(migrated: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a#b%41?mode=ro" / "mlflow.db"
+    path.parent.mkdir()
+    shutil.copy(migrated, path)
+    check_sqlite(path)
+    assert not (tmp_path / "a").exists()
 
 
 def test_nothing_global_is_set(project: Project) -> None:

@@ -143,7 +143,8 @@ def check_sqlite(path: Path) -> None:
 
 
 def _is_whole(path: Path) -> bool:
-    connection = sqlite3.connect(f"file:{path}?mode=rw", uri=True, timeout=2.0, isolation_level=None)
+    address = f"{path.absolute().as_uri()}?mode=rw"  # quoted: a folder's name may hold what means something there
+    connection = sqlite3.connect(address, uri=True, timeout=2.0, isolation_level=None)
     try:
         connection.execute("BEGIN IMMEDIATE")
         names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
