@@ -7,6 +7,7 @@ import pytest
 from service.events import event, fill, local_rows
 
 from creditrisk.cli import main
+from creditrisk.service.log import locked
 from creditrisk.service.records.migrate import HEAD
 
 
@@ -48,6 +49,18 @@ def test_erase_and_prune_say_how_much(tmp_path: Path, capsys: pytest.CaptureFixt
     assert main(["--json", "records", "prune", "--days", "1"]) == 0
     assert json.loads(capsys.readouterr().out)["removed_here"] == 1
     assert local_rows(path, "SELECT kind FROM events") == [("erasure",)]
+
+
+@pytest.mark.parametrize("arguments", [["erase", "--applicant", "Somebody"], ["prune", "--days", "1"]])
+def test_a_log_that_another_process_holds_is_said(
+    tmp_path: Path, arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "decisions.db"
+    fill(path, [([event(1, "Somebody")], None)])
+    monkeypatch.setattr("creditrisk.service.locks.LOCK_SECONDS", 0.1)
+    with locked(path):
+        assert code(["records", *arguments]) == 1
+    assert "another process holds its lock" in capsys.readouterr().err
 
 
 @pytest.mark.slow

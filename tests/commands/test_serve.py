@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from service.running import ROOT, free_port
+
+from creditrisk.service.log import connect, locked
 
 
 def serve(state: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -58,6 +61,14 @@ def damaged_log(state: Path, bundle: Path) -> subprocess.CompletedProcess[str]:
     return serve(state, "--bundle", str(bundle), "--port", str(free_port()), "--workers", "2")
 
 
+def old_log(state: Path, bundle: Path) -> subprocess.CompletedProcess[str]:
+    connect(state / "decisions.db").close()
+    connection = sqlite3.connect(state / "decisions.db")
+    connection.execute("ALTER TABLE events DROP COLUMN purpose")
+    connection.close()
+    return serve(state, "--bundle", str(bundle), "--port", str(free_port()))
+
+
 def damaged_keys(state: Path, bundle: Path) -> subprocess.CompletedProcess[str]:
     state.mkdir()
     (state / "keys.json").write_text("[{")
@@ -81,6 +92,7 @@ def another_database(state: Path, bundle: Path) -> subprocess.CompletedProcess[s
         (missing_bundle, "nowhere"),
         (changed_bundle, "policy.json: its SHA-256 is"),
         (damaged_log, "file is not a database"),
+        (old_log, "its table events has the columns seq, id,"),
         (damaged_keys, "keys.json: cannot be read"),
         (no_database, "DATABASE_URL is not set"),
         (another_database, "DATABASE_URL names no PostgreSQL database"),
@@ -92,3 +104,11 @@ def test_what_is_set_up_wrongly_is_said_in_one_sentence(
     sentence = refused(case(tmp_path / "state", small_bundle))
     assert said in sentence
     assert "secret" not in sentence
+
+
+@pytest.mark.slow
+def test_a_log_that_another_process_holds_is_said_after_a_while(tmp_path: Path, small_bundle: Path) -> None:
+    connect(tmp_path / "decisions.db").close()
+    with locked(tmp_path / "decisions.db"):
+        sentence = refused(serve(tmp_path, "--bundle", str(small_bundle), "--port", str(free_port())))
+    assert "another process holds its lock, decisions.db.lock" in sentence

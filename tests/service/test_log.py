@@ -1,12 +1,14 @@
 import os
 import sqlite3
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from creditrisk.errors import ServiceError
 from creditrisk.service.identifiers import Identifiers
-from creditrisk.service.log import Writer, connect
+from creditrisk.service.log import Writer, connect, locked
 from creditrisk.service.record import Conflict, Earlier, Event, Group, Idempotency, Outdated, Stored
 from creditrisk.service.records import local
 
@@ -164,8 +166,35 @@ def test_two_workers_write_one_log(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"no database at all" * 100])
 def test_a_file_that_is_no_database_is_said(tmp_path: Path, content: bytes) -> None:
-    from creditrisk.errors import ServiceError
-
     (tmp_path / "log.db").write_bytes(content)
     with pytest.raises(ServiceError, match=r"log\.db: cannot be opened"):
         connect(tmp_path / "log.db")
+
+
+@pytest.mark.parametrize("name", ["a#b", "a?mode=rwc&x=b", "a%41b", "a b", "ü"])
+def test_a_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
+    path, one = tmp_path / name / "log.db", event(1)
+    assert written(path, [([one], None)]) == [None]
+    assert rows(path) == [(one.id,)]
+    assert [found.name for found in tmp_path.iterdir()] == [name]
+
+
+def test_who_only_reads_makes_no_log(tmp_path: Path) -> None:
+    with pytest.raises(ServiceError, match="cannot be opened"):
+        connect(tmp_path / "log?.db", read_only=True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_log_that_another_process_holds_is_waited_for_only_so_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "log.db"
+    connect(path).close()
+    monkeypatch.setattr("creditrisk.service.locks.LOCK_SECONDS", 0.1)
+    said = r"another process holds its lock, log\.db\.lock.*fuser"
+    with locked(path), ThreadPoolExecutor(1) as elsewhere:
+        with pytest.raises(ServiceError, match=said):
+            connect(path)
+        with pytest.raises(ServiceError, match=said):
+            elsewhere.submit(connect, path).result()
+    connect(path).close()

@@ -294,7 +294,7 @@ def test_a_batch_waits_for_another_process_only_so_long_and_is_surely_not_writte
 ) -> None:
     path, one = tmp_path / "log.db", event(1)
     writer = writer_of("sqlite", [str(path)])
-    monkeypatch.setattr("creditrisk.service.writing.LOCK_SECONDS", 0.05)
+    monkeypatch.setattr("creditrisk.service.locks.LOCK_SECONDS", 0.05)
     with locked(path), pytest.raises(TimeoutError):
         writer.write([Group([one], None, lambda _: None)])
     assert local_rows(path, IDS) == []

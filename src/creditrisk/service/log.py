@@ -10,51 +10,14 @@ import contextlib
 import fcntl
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO
 
 from creditrisk.errors import ServiceError
+from creditrisk.service.locks import take
+from creditrisk.service.logtables import prepare
 from creditrisk.service.record import COLUMNS, SHADOW, Conflict, Earlier, Event, Group, Idempotency, Outdated, Stored
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS events (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
-    id TEXT NOT NULL UNIQUE,
-    kind TEXT NOT NULL,
-    subject TEXT,
-    at INTEGER NOT NULL,
-    key_id TEXT,
-    applicant_id TEXT,
-    status TEXT NOT NULL,
-    purpose TEXT NOT NULL,
-    version TEXT NOT NULL,
-    request BLOB NOT NULL,
-    answer BLOB NOT NULL
-);
-CREATE INDEX IF NOT EXISTS events_subject ON events (subject) WHERE subject IS NOT NULL;
-CREATE INDEX IF NOT EXISTS events_applicant ON events (applicant_id) WHERE applicant_id IS NOT NULL;
-CREATE INDEX IF NOT EXISTS events_refer ON events (id) WHERE status = 'refer';
-CREATE TABLE IF NOT EXISTS protected (id TEXT PRIMARY KEY, attributes BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS idempotency (
-    key_id TEXT NOT NULL,
-    key TEXT NOT NULL,
-    digest BLOB NOT NULL,
-    answer BLOB NOT NULL,
-    at INTEGER NOT NULL,
-    PRIMARY KEY (key_id, key)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS idempotency_events (
-    id TEXT NOT NULL,
-    key_id TEXT NOT NULL,
-    key TEXT NOT NULL,
-    PRIMARY KEY (id, key_id, key)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS forwarded (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS erased (id TEXT PRIMARY KEY) WITHOUT ROWID;
-"""
-"""``forwarded`` is how far the log has been copied to PostgreSQL; ``erased`` lists erasures asked for on other machines
-that were carried out here."""
 ROW = f"({', '.join('?' * len(COLUMNS))})"
 INSERT = f"INSERT INTO events ({', '.join(COLUMNS)}) VALUES "
 ONE_STATEMENT = 64
@@ -66,24 +29,22 @@ def connect(path: Path, read_only: bool = False) -> sqlite3.Connection:
     """Open the log; made where it does not exist, unless it shall only be read.
 
     Raises:
-        ServiceError: it cannot be opened, or is no database.
+        ServiceError: it cannot be opened, is no database, has tables of another form, or is held by another process.
     """
     try:
         if read_only:
-            connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None, timeout=5.0)
+            # As an address that is quoted: a folder's name may hold what means something there.
+            address = f"{path.absolute().as_uri()}?mode=ro"
+            connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=5.0)
             connection.execute("PRAGMA query_only=ON")
             return connection
         path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(path, isolation_level=None, timeout=10.0)
-        with locked(path):
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=FULL")
-            connection.execute("PRAGMA secure_delete=ON")  # what is erased leaves no trace in free pages
-            connection.executescript(SCHEMA)
-        # What a process wrote that was killed before it could sync is read from now on: it must be on the disk, too.
-        with contextlib.suppress(FileNotFoundError):
-            _sync(path.with_name(f"{path.name}-wal"))
-        _sync(path.parent)  # a new file's name
+        try:
+            _make_ready(connection, path)
+        except BaseException:
+            connection.close()
+            raise
         return connection
     except (OSError, sqlite3.Error) as error:
         raise ServiceError(
@@ -91,16 +52,37 @@ def connect(path: Path, read_only: bool = False) -> sqlite3.Connection:
         ) from error
 
 
-def wait_for(lock: IO[bytes]) -> None:
-    """Take a lock, however long another process holds it."""
-    fcntl.flock(lock, fcntl.LOCK_EX)
+def _make_ready(connection: sqlite3.Connection, path: Path) -> None:
+    with locked(path):
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA secure_delete=ON")  # what is erased leaves no trace in free pages
+        prepare(connection, path)
+    # What a process wrote that was killed before it could sync is read from now on: it must be on the disk, too.
+    with contextlib.suppress(FileNotFoundError):
+        _sync(path.with_name(f"{path.name}-wal"))
+    _sync(path.parent)  # a new file's name
 
 
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the log's lock: one writer of this machine at a time, woken up as soon as it is free."""
-    with path.with_name(f"{path.name}.lock").open("ab") as file:
-        wait_for(file)
+def locked(path: Path, seconds: float | None = None) -> Iterator[None]:
+    """Hold the log's lock: one writer of this machine at a time, woken up as soon as it is free.
+
+    Args:
+        seconds: how long to wait for it; ``LOCK_SECONDS`` where absent.
+
+    Raises:
+        ServiceError: another process holds it for longer.
+    """
+    lock = path.with_name(f"{path.name}.lock")
+    with lock.open("ab") as file:
+        try:
+            take(file, seconds)
+        except TimeoutError:
+            raise ServiceError(
+                f"{path}: another process holds its lock, {lock.name}, and was waited for in vain. fuser {lock} shows "
+                "which: let it come to its end, or end it where it was stopped (state T in ps), and repeat this."
+            ) from None
         yield
 
 
@@ -119,13 +101,10 @@ class Writer:
     Args:
         connection: to the log.
         path: the log's.
-        take: takes the log's lock; what it raises leaves the log as it is.
     """
 
-    def __init__(
-        self, connection: sqlite3.Connection, path: Path, take: Callable[[IO[bytes]], None] = wait_for
-    ) -> None:
-        self._connection, self._take = connection, take
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._connection = connection
         self._lock = path.with_name(f"{path.name}.lock").open("ab")
 
     def write(self, batch: Sequence[Group], again: bool = False) -> list[Stored]:
@@ -134,8 +113,11 @@ class Writer:
         Args:
             batch: what to write.
             again: whether it may have been written before; what is in the log then stays as it is.
+
+        Raises:
+            TimeoutError: another process holds the log for long; nothing was written.
         """
-        self._take(self._lock)
+        take(self._lock)
         try:
             return self._once_more(batch) if again else self._commit(batch)
         except sqlite3.OperationalError as error:  # the disk is full or broken: no group fares better alone

@@ -11,7 +11,6 @@ socket does, so with its worker, and after it has finished what it was given.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
 import signal
@@ -20,7 +19,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Literal, NoReturn, Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -31,8 +30,6 @@ from creditrisk.service.record import Conflict, Earlier, Event, Group, Idempoten
 HEAD = 4
 """Bytes before each message: its length, little-endian."""
 READ_BYTES = 1 << 16
-LOCK_SECONDS = 20.0
-"""How long a batch waits for another process that holds the log; then it is not written, and said to be not."""
 _LOGGER = logging.getLogger("creditrisk.service")
 
 
@@ -185,38 +182,7 @@ def writer_of(kind: str, place: Sequence[str]) -> BatchWriter:
     from creditrisk.service.log import Writer, connect
 
     path = Path(place[0])
-    with limited(LOCK_SECONDS):
-        connection = connect(path)
-    return Writer(connection, path, patiently)
-
-
-@contextlib.contextmanager
-def limited(seconds: float) -> Iterator[None]:
-    """Let the block take so long; then it raises TimeoutError from what it waits for. For a main thread alone."""
-
-    def late(*_: object) -> NoReturn:
-        raise TimeoutError("another process holds the decision log")
-
-    before = signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0.0)
-        signal.signal(signal.SIGALRM, before)
-
-
-def patiently(lock: IO[bytes]) -> None:
-    """Take a lock.
-
-    Raises:
-        TimeoutError: another process holds it for long: an erasure that rewrites a large log.
-    """
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        with limited(LOCK_SECONDS):
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    return Writer(connect(path), path)
 
 
 def main() -> int:

@@ -15,6 +15,7 @@ import msgspec
 from creditrisk.errors import ServiceError
 from creditrisk.service.identifiers import Identifiers, lowest
 from creditrisk.service.leftovers import remove_leftovers
+from creditrisk.service.locks import LONG_SECONDS
 from creditrisk.service.log import Writer, connect, locked
 from creditrisk.service.record import Event, Group
 from creditrisk.service.records import local
@@ -179,7 +180,10 @@ def _write_down(settings: ServiceSettings, tombstone: Event) -> None:
             raise ServiceError(f"{_NOT_SAID}: {sentence(error, settings.database_url)}. Repeat it.") from None
         return
     with closing(Writer(connect(path), path)) as writer:
-        (result,) = writer.write([Group([tombstone], None, lambda _: None)])
+        try:
+            (result,) = writer.write([Group([tombstone], None, lambda _: None)])
+        except TimeoutError as error:
+            result = error
     if isinstance(result, Exception):
         raise ServiceError(f"{_NOT_SAID}: {result}. Repeat it.")
 
@@ -212,7 +216,7 @@ def _erase_from_chunks(state: Path, concerns: Callable[[str], bool], until: str)
     from creditrisk.service.filerecords import applicants, erase_applicant
 
     try:
-        with locked(state / "files"):  # two at once would write back what the other took out
+        with locked(state / "files", LONG_SECONDS):  # two at once would write back what the other took out
             return sum(erase_applicant(state, one, until) for one in applicants(state, until) if concerns(one))
     except (PolarsError, OSError) as error:
         said = " ".join(str(error).split())[:200]

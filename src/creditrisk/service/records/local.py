@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from creditrisk.errors import ServiceError
+from creditrisk.service.locks import LONG_SECONDS
 from creditrisk.service.log import connect, locked
 from creditrisk.service.record import COLUMNS, Event, Idempotency
 from creditrisk.service.records.traces import contains
@@ -117,7 +118,7 @@ def scrub(connection: sqlite3.Connection, path: Path, needles: Iterable[str]) ->
         ServiceError: somebody reads the log all the time, so that its write-ahead log cannot be emptied.
     """
     # One at a time: another could not empty the write-ahead log while this one reads, and would wait with all workers.
-    with locked(path.with_name(f"{path.name}.scrub")):
+    with locked(path.with_name(f"{path.name}.scrub"), LONG_SECONDS):
         with locked(path):
             empty_wal(connection, path)
             connection.execute("BEGIN")
