@@ -75,6 +75,12 @@ def damaged_keys(state: Path, bundle: Path) -> subprocess.CompletedProcess[str]:
     return serve(state, "--bundle", str(bundle), "--port", str(free_port()))
 
 
+def no_list_of_keys(state: Path, bundle: Path) -> subprocess.CompletedProcess[str]:
+    state.mkdir()
+    (state / "keys.json").write_text("{}")
+    return serve(state, "--bundle", str(bundle), "--port", str(free_port()))
+
+
 def no_database(state: Path, bundle: Path) -> subprocess.CompletedProcess[str]:
     return serve(state, "--bundle", str(bundle), "--port", str(free_port()), AUDIT="postgres", DATABASE_URL="")
 
@@ -94,6 +100,7 @@ def another_database(state: Path, bundle: Path) -> subprocess.CompletedProcess[s
         (damaged_log, "file is not a database"),
         (old_log, "its table events has the columns seq, id,"),
         (damaged_keys, "keys.json: cannot be read"),
+        (no_list_of_keys, "keys.json: cannot be read as a list of keys"),
         (no_database, "DATABASE_URL is not set"),
         (another_database, "DATABASE_URL names no PostgreSQL database"),
     ],

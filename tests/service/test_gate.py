@@ -49,13 +49,49 @@ def test_a_new_key_and_a_revocation_count_without_a_restart(tmp_path: Path) -> N
     assert not gate.has_keys
 
 
-def test_a_damaged_file_neither_opens_nor_closes_the_gate(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", [None, "[", "{}", '[{"id": "0"}]'])
+def test_a_file_that_is_gone_or_damaged_neither_opens_nor_closes_the_gate(tmp_path: Path, content: str | None) -> None:
     clock, store = Clock(), KeyStore(tmp_path / "keys.json")
-    _, text = store.create("shop", ("score",))
     gate = Gate(store, False, clock)
-    store.path.write_text("[")
+    _, text = store.create("shop", ("score",))
+    clock.now += 2
+    assert (status(gate, None), status(gate, text), gate.trouble) == (401, 200, None)
+    whole = store.path.rename(tmp_path / "away")
+    if content is not None:
+        store.path.write_text(content)
     clock.now += 2
     assert (status(gate, None), status(gate, text)) == (401, 200)
+    assert "keys.json" in str(gate.trouble)
+    assert "known last are valid" in str(gate.trouble)
+    whole.replace(store.path)
+    clock.now += 2
+    assert (status(gate, None), status(gate, text), gate.trouble) == (401, 200, None)
+
+
+@pytest.mark.parametrize("content", ["[]", "["])
+def test_a_file_that_appears_closes_the_gate_whatever_is_in_it(tmp_path: Path, content: str) -> None:
+    clock, store = Clock(), KeyStore(tmp_path / "keys.json")
+    gate = Gate(store, False, clock)
+    assert status(gate, None) == 200
+    store.path.write_text(content)
+    clock.now += 2
+    assert status(gate, None) == 401
+    assert gate.closed
+
+
+def test_a_file_without_keys_opens_no_gate(tmp_path: Path) -> None:
+    store = KeyStore(tmp_path / "keys.json")
+    store.path.write_text("[]")
+    assert status(Gate(store, False), None) == 401
+
+
+def test_that_nobody_can_come_in_is_said(tmp_path: Path) -> None:
+    gate = Gate(KeyStore(tmp_path / "keys.json"), False)
+    gate.look()
+    assert gate.trouble is None
+    gate.demand()
+    gate.look()
+    assert "nobody is let in" in str(gate.trouble)
 
 
 def test_scopes(tmp_path: Path) -> None:

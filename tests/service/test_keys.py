@@ -58,10 +58,34 @@ def test_a_revoked_key_stays_named_and_is_not_usable(tmp_path: Path) -> None:
         store.revoke("none")
 
 
-def test_a_damaged_file_is_said(tmp_path: Path) -> None:
-    (tmp_path / "keys.json").write_text("[{")
-    with pytest.raises(ServiceError, match="cannot be read"):
+GOOD = {"id": "0" * 12, "name": "n", "sha256": "0" * 64, "scopes": ["score"], "created": "2024-01-01"}
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "[{", "{}", "null", "[1]", *(json.dumps(found) for found in (
+        [GOOD | {"sha256": "none"}], [GOOD | {"id": 1}], [GOOD | {"scopes": "score"}], [GOOD | {"expires": "soon"}],
+        [{"id": "0" * 12}], [GOOD, GOOD],
+    ))],
+)  # fmt: skip
+def test_a_damaged_file_is_said(tmp_path: Path, content: str) -> None:
+    (tmp_path / "keys.json").write_text(content)
+    with pytest.raises(ServiceError, match=r"keys\.json: cannot be read as a list of keys: .*Restore it"):
         KeyStore(tmp_path / "keys.json").read()
+
+
+def test_keys_that_are_removed_while_it_runs_stay_and_somebody_is_told(tmp_path: Path, small_bundle: Path) -> None:
+    store = KeyStore(tmp_path / "keys.json")
+    _, text = store.create("shop", ("read",))
+    with serving(tmp_path, "--bundle", str(small_bundle)) as running, running.client() as client:
+        assert client.get("/v1/decisions").status_code == 401
+        assert client.get("/health/ready").json()["alerts"] == {}
+        store.path.unlink()
+        assert "the file of keys is gone" in client.get("/health/ready").json()["alerts"]["keys"]
+        assert client.get("/v1/decisions").status_code == 401
+        key = {"x-api-key": text}
+        assert client.get("/v1/decisions", headers=key).status_code == 200
+        assert 'creditrisk_alert{alert="keys"} 1.0' in client.get("/metrics", headers=key).text
 
 
 def test_without_a_key_or_with_a_wrong_one_there_is_no_answer(guarded: Guarded) -> None:

@@ -40,7 +40,10 @@ def command_serve(context: Context, arguments: Namespace) -> None:
     _allow_files(settings.max_connections)
     os.umask(0o077)  # what is kept of applicants is this user's alone
     preflight(settings)
-    check_keys(settings, KeyStore(settings.state / "keys.json").usable())
+    store = KeyStore(settings.state / "keys.json")
+    check_keys(settings, store.usable())
+    if store.path.exists():  # a worker that is started again must not take a file that has gone for one that never was
+        settings = settings.model_copy(update={"keys": "required"})
     os.environ |= settings.to_environment() | {"CREDITRISK_ROOT": str(context.project.root)}
     try:
         uvicorn.run(

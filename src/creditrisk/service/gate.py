@@ -1,8 +1,11 @@
-"""The gate: a request is let in by its key, the key's scopes and rate. A change of keys counts within a second."""
+"""The gate: a request is let in by its key, the key's scopes and rate. A change of keys counts within a second.
+
+It is open only where there was no file of keys when it was made and none has appeared since: a file that goes away or
+is damaged must neither open it nor lock everybody out.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import hmac
 import re
@@ -16,6 +19,8 @@ from creditrisk.service.keys import Caller, KeyStore, Scope
 from creditrisk.service.problem import Problem
 
 LOOK_SECONDS = 1.0
+KEPT = "Until then the keys that were known last are valid."
+NOBODY = "A key is asked for, and there is none, so nobody is let in. main.py keys create makes one."
 NO_HASH = hashlib.sha256(b"").digest()
 _FORM = re.compile(rb"cr_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
 
@@ -36,6 +41,9 @@ class Gate:
         required: whether a key is asked for even while none was ever made.
         clock: a monotonic time in seconds.
         per_minute: requests in one minute of a key that has no limit of its own.
+
+    Raises:
+        ServiceError: there is a file of keys, and it is damaged.
     """
 
     def __init__(
@@ -45,18 +53,21 @@ class Gate:
         clock: Callable[[], float] = time.monotonic,
         per_minute: int | None = None,
     ) -> None:
-        self._store, self._required, self._clock = store, required, clock
+        self._store, self._clock = store, clock
         self._per_minute = per_minute
         self.rates: Limiter | None = None
         """What counts requests; nothing is limited before there is one."""
-        self._take(store.read())
-        self._stamp = _stamp(store.path)
-        self._looked = clock()
+        self.trouble: str | None = None
+        """What is wrong with the file of keys, in words."""
+        self._stamp, self._looked = _stamp(store.path), clock()
+        kept = store.kept()
+        self._required = required or kept is not None
+        self._take(kept or {})
 
     @property
     def closed(self) -> bool:
         """Whether a key is needed."""
-        return self._required or bool(self._keys)
+        return self._required
 
     @property
     def has_keys(self) -> bool:
@@ -74,8 +85,8 @@ class Gate:
             Problem: 401 without a valid key, 403 where its scope does not suffice, 429 where it asks too often.
         """
         if self._clock() - self._looked > LOOK_SECONDS:
-            self._look()
-        if not self._required and not self._keys:
+            self.look()
+        if not self._required:
             return None
         text = api_key
         if text is None and authorization is not None and authorization[:7].lower() == b"bearer ":
@@ -105,14 +116,23 @@ class Gate:
         right = hmac.compare_digest(digest, bytes.fromhex(found.sha256) if found else NO_HASH)
         return found if right and found is not None and found.revoked is None else None
 
-    def _look(self) -> None:
-        """Read the keys again where the file has changed."""
-        self._looked = self._clock()
-        stamp = _stamp(self._store.path)
-        if stamp != self._stamp:
-            with contextlib.suppress(ServiceError):  # a damaged file must neither open nor close the gate
-                self._take(self._store.read())
-                self._stamp = stamp
+    def look(self) -> None:
+        """Read the keys again where the file has changed; the last known ones stay where it cannot be read."""
+        self._looked, stamp = self._clock(), _stamp(self._store.path)
+        if stamp == self._stamp:
+            self.trouble = NOBODY if stamp is None and self._required else None
+            return
+        self._required = True
+        try:
+            kept = self._store.kept()
+        except ServiceError as error:
+            self.trouble = f"{error} {KEPT}"
+            return
+        if kept is None:
+            self.trouble = f"{self._store.path}: the file of keys is gone. Restore it from a copy. {KEPT}"
+            return
+        self._take(kept)
+        self._stamp, self.trouble = stamp, None
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

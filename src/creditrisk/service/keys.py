@@ -9,9 +9,10 @@ import json
 import os
 import secrets
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
+
+import msgspec
 
 from creditrisk.errors import ServiceError, nearest
 
@@ -20,19 +21,22 @@ SCOPES: tuple[Scope, ...] = get_args(Scope)
 MAX_KEYS = 4_096
 """Keys that may ever be made, revoked ones among them: each has a row in the rate limits' file."""
 MAX_NAME = 100
+_REMEDY = "Restore it from a copy."
 
 
-@dataclass(frozen=True)
-class Caller:
+class Caller(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A key as it is kept: never the secret itself."""
 
-    id: str
+    id: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{12}\Z")]
     name: str
-    sha256: str
+    sha256: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
     scopes: tuple[str, ...]
     created: str
     per_minute: int | None = None
     revoked: str | None = None
+
+
+_decode = msgspec.json.Decoder(list[Caller]).decode
 
 
 class KeyStore:
@@ -42,18 +46,29 @@ class KeyStore:
         self.path = path
 
     def read(self) -> dict[str, Caller]:
-        """Every key by its id, revoked ones too.
+        """Every key by its id, revoked ones too; none where there is no file.
+
+        Raises:
+            ServiceError: the file is damaged.
+        """
+        return self.kept() or {}
+
+    def kept(self) -> dict[str, Caller] | None:
+        """As ``read``, but None where there is no file.
 
         Raises:
             ServiceError: the file is damaged.
         """
         try:
-            listed = json.loads(self.path.read_text(encoding="utf-8"))
-            return {item["id"]: Caller(**(item | {"scopes": tuple(item["scopes"])})) for item in listed}
+            listed = _decode(self.path.read_bytes())
         except FileNotFoundError:
-            return {}
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            raise ServiceError(f"{self.path}: cannot be read: {error}. Restore it from a copy.") from None
+            return None
+        except (OSError, ValueError) as error:  # msgspec's are ValueErrors, and quote no value
+            raise ServiceError(f"{self.path}: cannot be read as a list of keys: {error}. {_REMEDY}") from None
+        found = {caller.id: caller for caller in listed}
+        if len(found) < len(listed):  # one of them may be revoked
+            raise ServiceError(f"{self.path}: cannot be read as a list of keys: an id stands twice. {_REMEDY}")
+        return found
 
     def usable(self) -> bool:
         """Whether there is a key that is not revoked.
@@ -102,7 +117,7 @@ class KeyStore:
         def change(keys: dict[str, Caller]) -> dict[str, Caller]:
             if identifier not in keys:
                 raise ServiceError(f"No key {identifier!r}.{nearest(identifier, keys)} main.py keys list shows them.")
-            return keys | {identifier: Caller(**(asdict(keys[identifier]) | {"revoked": now}))}
+            return keys | {identifier: msgspec.structs.replace(keys[identifier], revoked=now)}
 
         return self._change(change)[identifier]
 
@@ -114,7 +129,7 @@ class KeyStore:
             draft = self.path.with_name(f".{self.path.name}.{os.getpid()}")
             handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump([asdict(caller) for caller in keys.values()], file, indent=1)
+                json.dump([msgspec.structs.asdict(caller) for caller in keys.values()], file, indent=1)
                 file.flush()
                 os.fsync(file.fileno())
             draft.replace(self.path)

@@ -162,12 +162,19 @@ class Service:
             self.alerts[kind] = sentence
             logging.getLogger("creditrisk.service").warning("%s: %s", kind, sentence)
 
+    def heed(self) -> None:
+        """Raise or clear the alerts of what this worker sees by itself; nothing here waits."""
+        self.gate.look()
+        self.alert("keys", self.gate.trouble)
+        if self.hot is not None:
+            self.alert("records", UNWRITTEN if self.hot.log.unwritten else None)
+
     async def write_counts(self) -> None:
         """Write this worker's counts where a scrape finds them; a full disk costs the metrics, not the service."""
         if self.hot is None:
             return
+        self.heed()
         log, model = self.hot.log, self.hot.model
-        self.alert("records", UNWRITTEN if log.unwritten else None)
         label = model.label if model else None
         self._snapshots.take(log.waiting, log.commit_seconds, log.failures, label, sorted(self.alerts))
         with contextlib.suppress(OSError):  # in a thread: a rename may wait for the journal of the file system

@@ -57,6 +57,7 @@ async def ready(request: Request) -> Response:
     ``alerts`` says what somebody should look at though the service answers, ``registry`` whether it can be reached.
     """
     service = service_of(request)
+    service.heed()
     model, roots = service.model, (service.settings.state, service.project.root)
     if model is None:
         raise Problem(503, "not-ready", without_places(service.trouble, *roots), headers={"Retry-After": "5"})
