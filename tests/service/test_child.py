@@ -1,10 +1,12 @@
 import os
+import signal
 import subprocess
 import sys
+import time
 from itertools import pairwise
 from pathlib import Path
 
-from creditrisk.service.child import LONGEST_WAIT, Child
+from creditrisk.service.child import LONGEST_WAIT, STOPPED_SECONDS, Child, is_stopped
 
 
 class Clock:
@@ -50,9 +52,45 @@ def test_a_child_that_ends_is_started_again_later_and_later(tmp_path: Path) -> N
     child.stop()
 
 
+WAITING = "from creditrisk.service.child import end_with_parent\nimport time\nend_with_parent()\ntime.sleep(600)"
+
+
+def test_a_child_that_was_stopped_is_ended_and_started_again(tmp_path: Path) -> None:
+    clock = Clock()
+    child = Child("kid", tmp_path / "lock", module(tmp_path / "kid", WAITING), clock)
+    child.tend()
+    first = child._process
+    assert first is not None
+    stop(first)
+    for _ in range(int(STOPPED_SECONDS)):
+        clock.now += 1.0
+        child.tend()
+        assert first.poll() is None
+    os.kill(first.pid, signal.SIGCONT)  # in time
+    while is_stopped(first):
+        time.sleep(0.01)
+    child.tend()
+    stop(first)
+    for _ in range(int(STOPPED_SECONDS) + 1):
+        clock.now += 1.0
+        child.tend()
+    assert first.wait(60) == -signal.SIGKILL
+    child.tend()
+    clock.now += 1.0
+    child.tend()
+    assert (child.ended, child.pid not in (None, first.pid), child.age) == (-signal.SIGKILL, True, 0.0)
+    child.stop()
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Stop a process by a signal and wait until it stands still."""
+    process.send_signal(signal.SIGSTOP)
+    while not is_stopped(process):
+        time.sleep(0.01)
+
+
 def test_one_worker_leads_and_another_takes_over(tmp_path: Path) -> None:
-    text = "from creditrisk.service.child import end_with_parent\nimport time\nend_with_parent()\ntime.sleep(600)"
-    environment = module(tmp_path / "kid", text)
+    environment = module(tmp_path / "kid", WAITING)
     first, second = (Child("kid", tmp_path / "lock", environment) for _ in range(2))
     first.tend()
     second.tend()
@@ -67,8 +105,7 @@ def test_one_worker_leads_and_another_takes_over(tmp_path: Path) -> None:
 
 
 def test_a_child_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
-    kid = "from creditrisk.service.child import end_with_parent\nimport time\nend_with_parent()\ntime.sleep(600)"
-    environment = module(tmp_path / "kid", kid)
+    environment = module(tmp_path / "kid", WAITING)
     parent = (
         "import os, signal, sys\nfrom pathlib import Path\nfrom creditrisk.service.child import Child\n"
         f"child = Child('kid', Path({str(tmp_path / 'lock')!r}), os.environ)\nchild.tend()\n"

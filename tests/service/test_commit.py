@@ -44,6 +44,22 @@ class Disk:
         self.closed = True
 
 
+def test_for_how_long_a_batch_has_been_written_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def work() -> None:
+        disk = Disk()
+        disk.turns = 3
+        log = GroupCommit(disk, asyncio.get_running_loop(), 10)
+        answer = asyncio.create_task(asked(log))
+        while not disk.given:
+            assert log.waited == 0.0
+            await asyncio.sleep(0)
+        assert 0.0 < log.waited < 10.0
+        await answer
+        assert log.waited == 0.0
+
+    asyncio.run(work())
+
+
 async def asked(log: GroupCommit, times: int = 1, after: int = 0) -> list[Stored]:
     """A client that asks so many times, each when it was answered, after so many turns of the loop."""
     results: list[Stored] = []

@@ -27,7 +27,7 @@ class Kept:
 
     waiting = failures = 0
     unwritten = False
-    commit_seconds = 0.0
+    waited = commit_seconds = 0.0
 
     def __init__(self) -> None:
         self.events: list[Event] = []

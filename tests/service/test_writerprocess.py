@@ -229,9 +229,32 @@ def test_one_that_was_killed_while_it_was_told_is_told_again(tmp_path: Path, run
     assert local_rows(path, IDS) == [(one.id,) for one in large]
 
 
-@pytest.mark.usefixtures("steady")
+@pytest.fixture
+def looking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process is looked at all the time."""
+    monkeypatch.setattr("creditrisk.service.writerprocess.LOOK_SECONDS", 0.05)
+
+
+@pytest.mark.usefixtures("steady", "looking")
 def test_one_that_hangs_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
     monkeypatch.setattr("creditrisk.service.writerprocess.HANG_SECONDS", 0.5)
+    path, one = tmp_path / "log.db", event(1)
+
+    async def work(desk: Desk) -> None:
+        before = desk.writes.pid
+        with locked(path):
+            desk.give([Group([one], None, lambda _: None)])
+            while desk.writes.pid == before:
+                await asyncio.sleep(0.01)
+        assert await desk.results() == [None]
+
+    run(path, work)
+    assert local_rows(path, IDS) == [(one.id,)]
+
+
+@pytest.mark.usefixtures("steady", "looking")
+def test_one_that_was_stopped_is_killed_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
+    monkeypatch.setattr("creditrisk.service.writerprocess.STOPPED_SECONDS", 0.2)
     path, one = tmp_path / "log.db", event(1)
 
     async def work(desk: Desk) -> None:
@@ -243,7 +266,25 @@ def test_one_that_hangs_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert local_rows(path, IDS) == [(one.id,)]
 
 
-@pytest.mark.usefixtures("steady")
+@pytest.mark.usefixtures("looking")
+def test_one_that_takes_long_is_not_mistaken_for_one_that_was_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    monkeypatch.setattr("creditrisk.service.writerprocess.STOPPED_SECONDS", 0.1)
+    path = tmp_path / "log.db"
+
+    async def work(desk: Desk) -> None:
+        before = desk.writes.pid
+        with locked(path):  # as slow as a disk
+            desk.give([group(1)])
+            await asyncio.sleep(0.5)
+        assert await desk.results() == [None]
+        assert desk.writes.pid == before
+
+    run(path, work)
+
+
+@pytest.mark.usefixtures("steady", "looking")
 def test_one_that_cannot_even_be_killed_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("creditrisk.service.writerprocess.HANG_SECONDS", 0.5)
     monkeypatch.setattr("creditrisk.service.writerprocess.END_SECONDS", 0.1)

@@ -21,6 +21,8 @@ from typing import IO
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
 """Seconds before a child that ended is started again; doubled each time until it has lived for the longest."""
 END_SECONDS = 5.0
+STOPPED_SECONDS = 10.0
+"""How long a child may stand still by a signal; then it is killed, and started again as one that ended."""
 
 
 class Child:
@@ -40,7 +42,7 @@ class Child:
         self._lock, self._environment, self._clock = lock, dict(environment), clock
         self._held: IO[bytes] | None = None
         self._process: subprocess.Popen[bytes] | None = None
-        self._started = self._due = 0.0
+        self._started = self._due = self._moved = 0.0
         self._wait = FIRST_WAIT
         self.ended: int | None = None
         """The status with which the last child ended by itself; None while there is one."""
@@ -55,17 +57,28 @@ class Child:
         """Whether this worker holds the lock."""
         return self._held is not None
 
+    @property
+    def age(self) -> float:
+        """For how many seconds the child has run; 0 where this worker has none."""
+        return self._clock() - self._started if self._process else 0.0
+
     def tend(self) -> None:
         """Take the lead where nobody has it; see that the child runs. To be called about once a second."""
         if self._held is None and not self._take_lead():
             return
         if self._process is not None and self._process.poll() is not None:
             self._buried(self._process.returncode)
+        self._end_a_stopped_one()
         if self._process is None and self._clock() >= self._due:
             self._process = subprocess.Popen(
                 self._command, env=self._environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
             )
-            self._started = self._clock()
+            self._started = self._moved = self._clock()
+
+    def kill(self) -> None:
+        """End a child that is of no use; it is started again as one that ended."""
+        if self._process is not None:
+            self._process.kill()
 
     def stop(self) -> None:
         """End the child and give up the lead."""
@@ -80,6 +93,12 @@ class Child:
         if self._held is not None:
             self._held.close()
             self._held = None
+
+    def _end_a_stopped_one(self) -> None:
+        if self._process is None or not is_stopped(self._process):
+            self._moved = self._clock()
+        elif self._clock() - self._moved > STOPPED_SECONDS:
+            self.kill()
 
     def _take_lead(self) -> bool:
         self._lock.parent.mkdir(parents=True, exist_ok=True)
@@ -99,6 +118,16 @@ class Child:
         now = self._clock()
         wait = FIRST_WAIT if now - self._started >= LONGEST_WAIT else self._wait
         self._due, self._wait = now + wait, min(wait * 2, LONGEST_WAIT)
+
+
+def is_stopped(process: subprocess.Popen[bytes]) -> bool:
+    """Whether a child was stopped by a signal and has not been continued; False where the system cannot tell."""
+    if not hasattr(os, "waitid"):
+        return False
+    try:
+        return os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return False
 
 
 def _close(process: subprocess.Popen[bytes]) -> None:

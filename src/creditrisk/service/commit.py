@@ -64,6 +64,8 @@ class GroupCommit:
         self._groups: list[Group] = []
         self._batch: list[Group] = []
         """What is being written."""
+        self._given = 0.0
+        """When it was handed over."""
         self.commit_seconds = 0.0
         self.failures, self.unwritten = 0, False
         self._handing: asyncio.Handle | None = None
@@ -81,6 +83,11 @@ class GroupCommit:
     def waiting(self) -> int:
         """Groups taken in that are not durable yet."""
         return len(self._groups) + len(self._batch)
+
+    @property
+    def waited(self) -> float:
+        """For how many seconds the batch has been written that is being written now; 0 where there is none."""
+        return time.perf_counter() - self._given if self._batch else 0.0
 
     def submit(self, group: Group) -> bool:
         """Take a group in; it goes out with others that come about now."""
@@ -131,6 +138,7 @@ class GroupCommit:
             self._handing.cancel()
             self._handing = None
         self._batch, self._groups = self._groups[:BATCH_GROUPS], self._groups[BATCH_GROUPS:]
+        self._given = time.perf_counter()
         self._writes.write(self._batch, self._release)
 
     def _release(self, results: Sequence[Stored], seconds: float) -> None:

@@ -107,6 +107,11 @@ class Log(Protocol):
         """Groups taken in that are not durable yet."""
         ...
 
+    @property
+    def waited(self) -> float:
+        """For how many seconds what is being written now has been so; 0 where nothing is."""
+        ...
+
     async def ready(self) -> None:
         """Wait until groups can be written; to be called before the first is submitted.
 
@@ -124,6 +129,7 @@ class Off:
     """No record at all: for measurements alone."""
 
     waiting = 0
+    waited = 0.0
     commit_seconds = 0.0
     failures = 0
     unwritten = False

@@ -37,6 +37,11 @@ SWEEP_SECONDS = 60.0
 COLLECTIONS = 10_000, 20, 20
 """New objects that set off Python's search for cycles, and how many searches of the younger set off one of the older.
 Its own first threshold is 700, a few dozen answers, and each search holds up all of them."""
+LATE_SECONDS = 3.0
+LATE = (
+    f"Records have waited for more than {LATE_SECONDS:g} seconds to be written, and no answer leaves before. Does the "
+    "disk or the database hesitate, or does another process hold the log?"
+)
 UNWRITTEN = "The last record could not be written, so it got no answer. Is the disk full, or the database away?"
 
 
@@ -168,6 +173,7 @@ class Service:
         self.alert("keys", self.gate.trouble)
         if self.hot is not None:
             self.alert("records", UNWRITTEN if self.hot.log.unwritten else None)
+            self.alert("records-late", LATE if self.hot.log.waited > LATE_SECONDS else None)
 
     async def write_counts(self) -> None:
         """Write this worker's counts where a scrape finds them; a full disk costs the metrics, not the service."""

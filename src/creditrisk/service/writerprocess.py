@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from creditrisk.errors import ServiceError
+from creditrisk.service.child import is_stopped
 from creditrisk.service.record import Group, NotWrittenError, Stored, UnsureError
 from creditrisk.service.writing import HEAD, READ_BYTES, order_of, read_report
 
@@ -23,8 +24,13 @@ TRIES = 2
 STEADY_SECONDS, FIRST_PAUSE, LONGEST_PAUSE = 1.0, 0.1, 5.0
 """A process that ends sooner than ``STEADY_SECONDS`` is started again at once the first time, then after a pause that
 doubles each time."""
-HANG_SECONDS = 60.0
-"""A process that works on one batch for longer is killed: it may have been stopped. More than it waits for locks."""
+LOOK_SECONDS, STOPPED_SECONDS = 1.0, 5.0
+"""How often a process is looked at, and how long it may work on one batch where it was stopped by a signal: it holds
+the log's lock perhaps, and all workers wait for it. A slow disk is not mistaken for that."""
+HANG_SECONDS = 90.0
+"""A process that works on one batch for longer is killed, whatever it does. It may wait 20 seconds for the log's lock,
+10 for SQLite's own, and for three syncs where the write-ahead log is folded in: 75, where each takes 15. To kill it
+would not make such a disk any faster."""
 END_SECONDS = 30.0
 """One that does not end within so long is killed too."""
 BUFFER_BYTES = 1 << 20
@@ -60,7 +66,7 @@ class WriterProcess:
         self._started = self._pause = self._not_before = 0.0
         self._closed = False
         self._start()
-        self._watching = loop.call_later(HANG_SECONDS / 2, self._watch)
+        self._watching = loop.call_later(LOOK_SECONDS, self._watch)
 
     @property
     def pid(self) -> int | None:
@@ -232,9 +238,11 @@ class WriterProcess:
 
     def _watch(self) -> None:
         """Kill a process that hangs."""
-        self._watching = self._loop.call_later(HANG_SECONDS / 2, self._watch)
-        late = self._written is not None and time.monotonic() - self._given > HANG_SECONDS
-        if late and self._process is not None:
+        self._watching = self._loop.call_later(LOOK_SECONDS, self._watch)
+        if self._written is None or self._process is None:
+            return
+        worked = time.monotonic() - self._given
+        if worked > HANG_SECONDS or (worked > STOPPED_SECONDS and is_stopped(self._process)):
             _LOGGER.error("the process that writes records hangs and is killed")
             self._kill()
             # Not waited for: what hangs in the kernel ends when that lets go of it, and holds the log's lock till then.
