@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import socket
 import subprocess
@@ -41,6 +42,10 @@ class Running:
     def said(self) -> str:
         """What the server printed."""
         return self.output.read_text(encoding="utf-8", errors="replace")
+
+    def lines(self) -> list[dict[str, Any]]:
+        """What the server printed, each line of which must be JSON."""
+        return [json.loads(line) for line in self.said().splitlines()]
 
     def complaints(self) -> str:
         """What the server printed, without its lines about requests that went well."""

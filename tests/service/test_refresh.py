@@ -82,6 +82,7 @@ def test_promotion_and_rollback_over_the_api_change_the_model_that_answers(
         assert (back["promoted"], back["champion"]) == (True, "1")
         until(running, answers("1"))
         assert score(running)["pd"] == before["pd"]
+    assert all("message" in line for line in running.lines())
 
 
 def until_listed(client: Any, champion: str) -> dict[str, Any]:
@@ -116,6 +117,7 @@ def test_it_starts_from_its_copy_when_the_registry_is_gone_and_the_watch_ends_wi
         assert "the file is not there" in found["registry"]["error"]
         assert found["alerts"]["registry"] == found["registry"]["error"]
         assert str(tmp_path) not in json.dumps(found)
+        assert all("message" in line for line in running.lines())
         (tmp_path / "away.db").rename(bank.experiments / "mlflow.db")
         assert not until(running, lambda content: content["registry"]["reachable"])["alerts"]
 
@@ -202,3 +204,14 @@ def test_a_watch_that_is_killed_is_started_again(bank: Project, tmp_path: Path) 
             assert time.monotonic() < limit, "it was not started again"
             time.sleep(0.2)
         until(running, lambda content: not content["alerts"])
+
+
+def test_a_watch_that_was_stopped_is_said_and_started_again(bank: Project, tmp_path: Path) -> None:
+    with following(bank, tmp_path / "state") as running:
+        until(running, seen)
+        watch = json.loads((tmp_path / "state" / "registry.json").read_text())["pid"]
+        os.kill(watch, signal.SIGSTOP)
+        found = until(running, lambda content: "watch" in content["alerts"], 30)
+        assert "ended with -9; started anew" in found["alerts"]["watch"]
+        until(running, lambda content: not content["alerts"])
+        assert json.loads((tmp_path / "state" / "registry.json").read_text())["pid"] != watch

@@ -31,6 +31,11 @@ if TYPE_CHECKING:
 
 TICK_SECONDS = 1.0
 SHARED = "another service uses this folder for portfolio {!r}; set CREDITRISK_SERVICE_STATE to one of its own"
+SILENT_SECONDS, HANG_SECONDS = 60.0, 600.0
+"""What a watch may take for one look beyond three times the usual, before somebody is told, and before it is ended: a
+registry that does not answer is waited for more than a minute, and a large bundle may be fetched over a slow line. One
+that was stopped by a signal is ended at once (``creditrisk.service.child``)."""
+LOADING = "the champion is being loaded"
 NOT_YET = "the registry has not been looked at yet"
 WATCHED = ("registry", "ledger", "champion", "challenger")
 """Alerts that are the watch's own; ``swap`` and ``shadow`` are this worker's."""
@@ -53,6 +58,9 @@ class Refresh:
         self._stamps: dict[str, Stamp | None] = {}
         self.report: Report | None = None
         """What the watch last saw; None before it has looked."""
+        self.silent = False
+        """Whether that was so long ago that nothing is known of the registry now."""
+        self._began, self._heard = time.time(), 0.0
 
     def first(self) -> None:
         """Load the last verified copy, where there is one; the registry is not asked."""
@@ -71,6 +79,8 @@ class Refresh:
         report = self.report
         if report is None:
             return {"reachable": False, "since": None, "error": NOT_YET}
+        if self.silent:
+            return {"reachable": False, "since": report.seen, "error": f"the registry was last looked at {report.seen}"}
         return {"reachable": report.reachable, "since": report.since, "error": report.error}
 
     async def run(self) -> None:
@@ -154,23 +164,34 @@ class Refresh:
         if self._changed(REPORT_FILE):
             self.report = read_report(self._state / REPORT_FILE) or self.report
         service, report = self._service, self.report
-        if report is not None and report.stale(time.time(), service.settings.watch_seconds):
-            report = self.report = None
+        service.alert("watch", self._watch_over(report))
         if report is not None and report.portfolio != self._portfolio:
             shared = not self._child.leads  # else it is an old one, which our own watch will replace
             service.alert("state", SHARED.format(report.portfolio) if shared else None)
             report = self.report = None
-        child = self._child
-        silent = child.ended is not None and (report is None or report.pid != child.pid)
-        service.alert("watch", f"the watch of the registry ended with {child.ended}; started anew" if silent else None)
         alerts = {} if report is None else report.alerts | ({"registry": report.error} if report.error else {})
         for kind in WATCHED:
             service.alert(kind, alerts.get(kind))
         self._tell(report)
         if service.model is None:
-            waiting = report.waiting if report else None
+            waiting = (report.waiting or LOADING) if report else None
             reasons = [service.alerts.get("swap"), service.alerts.get("state"), *alerts.values(), waiting, NOT_YET]
             service.trouble = next(reason for reason in reasons if reason)
+
+    def _watch_over(self, report: Report | None) -> str | None:
+        """What is wrong with the watch, in words; one that has been silent for very long is ended, to begin anew."""
+        child, usual, now = self._child, 3 * self._service.settings.watch_seconds, time.time()
+        if report is not None:
+            self._heard = report.checked
+        quiet = now - self._heard
+        self.silent = quiet > usual + SILENT_SECONDS
+        if min(quiet, child.age) > usual + HANG_SECONDS:
+            child.kill()
+        if self.silent and now - self._began > usual + SILENT_SECONDS:
+            return f"the watch of the registry has said nothing since {report.seen if report else 'the start'}"
+        if child.ended is not None and (report is None or report.pid != child.pid):
+            return f"the watch of the registry ended with {child.ended}; started anew"
+        return None
 
     def _tell(self, report: Report | None) -> None:
         """Put what the registry knows of the model that answers where the card and the metrics find it."""

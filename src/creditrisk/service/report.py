@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +50,10 @@ class Report(msgspec.Struct, frozen=True):
     challenger: str | None = None
     versions: tuple[Listed, ...] = ()
 
-    def stale(self, now: float, watch_seconds: float) -> bool:
-        """Whether the watch has been silent for so long that nothing is known any more."""
-        return now - self.checked > 3 * watch_seconds + 60
+    @property
+    def seen(self) -> str:
+        """When the registry was last looked at, UTC, ISO."""
+        return dt.datetime.fromtimestamp(self.checked, dt.UTC).isoformat(timespec="seconds")
 
 
 def read_report(path: Path) -> Report | None:

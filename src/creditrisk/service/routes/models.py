@@ -76,7 +76,8 @@ _DESCRIBED: dict[str, Any] = {
 )
 async def models(request: Request, _: Annotated[Caller | None, Depends(needs("read"))]) -> Response:
     """The versions of the portfolio's model, newest first, as the registry showed them when it was last looked at."""
-    report = _refresh(service_of(request)).report
+    refresh = _refresh(service_of(request))
+    report = refresh.report
     if report is None or report.model is None:
         detail = "The registry has not been seen yet; /health/ready says why."
         raise Problem(503, "registry", detail, headers={"Retry-After": "5"})
@@ -86,7 +87,7 @@ async def models(request: Request, _: Annotated[Caller | None, Depends(needs("re
             report.portfolio,
             report.champion,
             report.challenger,
-            report.reachable,
+            report.reachable and not refresh.silent,
             list(reversed(report.versions)),
         )
     )
