@@ -25,8 +25,10 @@ def test_the_log_has_a_line_for_each_request_and_no_word_of_an_applicant(guarded
         client.post("/v1/score", content=NAME.encode(), headers={"content-type": "application/json"})
         client.post("/v1/score/batch", json=[good, *wrong], headers={"x-request-id": "of-the-list"})
         client.get(f"/v1/{MARK}?name={MARK}", headers={"user-agent": MARK, "x-request-id": MARK + "!"})
+        form = {"content-type": "multipart/form-data; boundary=xx"}
+        broken = client.post("/v1/score/file", content=f"--{MARK}\r\n{MARK}".encode(), headers=form)
         client.get("/v1/model", params={"name": MARK}, headers={"idempotency-key": MARK})
-    assert (answered.status_code, statuses) == (200, [422] * 4)
+    assert (answered.status_code, statuses, broken.status_code) == (200, [422] * 4, 400)
     said = guarded.running.said()
     assert MARK.lower() not in said.lower()
     lines = [json.loads(line) for line in said.splitlines()]

@@ -15,6 +15,7 @@ from creditrisk.errors import ServiceError
 from creditrisk.service.exposure import check_keys
 from creditrisk.service.keys import KeyStore
 from creditrisk.service.log import connect
+from creditrisk.service.output import take_over
 from creditrisk.service.records.database import plain_url
 from creditrisk.service.settings import ServiceSettings
 from creditrisk.settings import explain
@@ -44,6 +45,7 @@ def command_serve(context: Context, arguments: Namespace) -> None:
     check_keys(settings, store.usable())
     if store.path.exists():  # a worker that is started again must not take a file that has gone for one that never was
         settings = settings.model_copy(update={"keys": "required"})
+    take_over(settings.log == "info")
     os.environ |= settings.to_environment() | {"CREDITRISK_ROOT": str(context.project.root)}
     try:
         uvicorn.run(
@@ -59,6 +61,7 @@ def command_serve(context: Context, arguments: Namespace) -> None:
             server_header=False,
             date_header=False,
             access_log=False,
+            log_config=None,
             log_level="warning",
             timeout_graceful_shutdown=GRACE_SECONDS,
         )

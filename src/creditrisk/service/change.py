@@ -14,6 +14,7 @@ from typing import Any
 from creditrisk.errors import BundleError, CreditRiskError, DataError, LedgerError
 from creditrisk.params import Params
 from creditrisk.paths import Project
+from creditrisk.service.output import take_over
 from creditrisk.service.redact import without_places
 from creditrisk.service.report import LOOK_FILE
 from creditrisk.service.settings import ServiceSettings
@@ -69,6 +70,7 @@ def _problem(status: int, kind: str, detail: str) -> dict[str, Any]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Print the answer."""
+    take_over()
     parser = argparse.ArgumentParser(prog="creditrisk.service.change")
     parser.add_argument("action", choices=("promote", "rollback"))
     parser.add_argument("version")

@@ -7,6 +7,7 @@ worker is gone, however it ended, the pipe is closed, what waits is copied for a
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import os
 import signal
 import sqlite3
@@ -17,6 +18,8 @@ from typing import NoReturn
 
 from creditrisk.errors import ServiceError
 from creditrisk.paths import Project
+from creditrisk.service.journal import NAME, where
+from creditrisk.service.output import take_over
 from creditrisk.service.records import erasure, local, retention, status
 from creditrisk.service.records.database import sentence
 from creditrisk.service.records.forward import Forwarder
@@ -26,6 +29,9 @@ IDLE_SECONDS = 0.5
 LONGEST_PAUSE = 30.0
 LAST_SECONDS = 5.0
 PRUNE_SECONDS = 3_600.0
+BY_THE_DATA = ("22", "23")
+"""Classes of PostgreSQL's errors: of a value, and of a constraint."""
+_LOGGER = logging.getLogger(NAME)
 
 
 class Work:
@@ -90,13 +96,13 @@ class Work:
     def _went(self, error: Exception | None) -> None:
         if error is None:
             if self._error is not None:
-                print("forwarder: records move to PostgreSQL again.", file=sys.stderr, flush=True)
+                _LOGGER.warning("forwarder: records move to PostgreSQL again.")
             self._error, self._since, self._pause = None, None, 0.0
             return
-        said = sentence(error, self._settings.database_url)
+        said = _said(error, self._settings.database_url)
         if self._error is None:
             self._since = _now()
-            print(f"forwarder: records wait on this machine: {said}.", file=sys.stderr, flush=True)
+            _LOGGER.error("forwarder: records wait on this machine: %s.", said)
         self._error, self._pause = said, min(LONGEST_PAUSE, self._pause * 2 or 0.25)
 
     def _say(self, log: sqlite3.Connection) -> None:
@@ -105,12 +111,23 @@ class Work:
         status.write(self._settings.state, found)
 
 
+def _said(error: Exception, url: str | None) -> str:
+    """A database's own sentence; an error by the data quotes a record, so that its type and place must do."""
+    state = getattr(error, "sqlstate", None)
+    if isinstance(error, ServiceError | OSError | sqlite3.Error) or (
+        hasattr(error, "sqlstate") and (state is None or state[:2] not in BY_THE_DATA)
+    ):
+        return sentence(error, url)
+    return where(error)
+
+
 def _now() -> str:
     return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
 
 
 def main() -> None:
     """Run until the worker that started this process is gone."""
+    take_over()
     stop = threading.Event()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
@@ -130,4 +147,5 @@ if __name__ == "__main__":
     try:
         main()
     except ServiceError as failed:
-        sys.exit(f"forwarder: {failed}")
+        _LOGGER.error("forwarder: %s", failed)
+        sys.exit(1)

@@ -19,6 +19,10 @@ from typing import Any
 import msgspec
 
 NAME = "creditrisk.service"
+KNOWN = ("creditrisk", "uvicorn")
+"""Whose sentences are known to quote no application. A parser of forms quotes what it stumbles over, and asyncio what
+an exception says."""
+LEFT_OUT = "what a library said, left out since it may quote what was sent"
 _encode = msgspec.json.Encoder().encode
 
 
@@ -26,10 +30,13 @@ class JsonLines(logging.Formatter):
     """A record as one line of JSON."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Time, level, logger and message; a request's fields; an exception's type and place."""
+        """Time, level, logger and message, or a library's line of code; a request's fields; an exception's place."""
         at = dt.datetime.fromtimestamp(record.created, dt.UTC).isoformat(timespec="milliseconds")
         found: dict[str, Any] = {"at": at, "level": record.levelname.lower(), "logger": record.name}
-        found["message"] = record.getMessage()
+        if record.name.partition(".")[0] in KNOWN:
+            found["message"] = record.getMessage()
+        else:
+            found |= {"message": LEFT_OUT, "place": f"{record.filename}:{record.lineno}"}
         found |= getattr(record, "fields", {})
         if record.exc_info and record.exc_info[1] is not None:
             found["error"] = where(record.exc_info[1])

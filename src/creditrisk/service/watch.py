@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import logging
 import os
 import signal
 import sys
@@ -19,6 +20,8 @@ from creditrisk.params import Params
 from creditrisk.paths import Project
 from creditrisk.service.child import end_with_parent
 from creditrisk.service.follow import followers, prune_copies
+from creditrisk.service.journal import NAME
+from creditrisk.service.output import take_over
 from creditrisk.service.pointer import stamp_of
 from creditrisk.service.report import LOOK_FILE, REPORT_FILE, Listed, Report, read_report, write_report
 from creditrisk.service.settings import ServiceSettings
@@ -128,12 +131,13 @@ def _listed(item: Version) -> Listed:
 def main() -> int:
     """Run the watch; what is set up wrongly is said in one sentence."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C goes to the whole group; the parent ends us
+    take_over()
     end_with_parent()
     project = Project.find()
     try:
         Watch(project, ServiceSettings.from_environment(project)).run()
     except (CreditRiskError, OSError) as error:
-        print(f"watch of the registry: {error}", file=sys.stderr)
+        logging.getLogger(NAME).error("watch of the registry: %s", error)
     return 1
 
 

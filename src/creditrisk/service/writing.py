@@ -24,7 +24,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from creditrisk.errors import ServiceError
-from creditrisk.service.journal import configure
+from creditrisk.service.output import take_over
 from creditrisk.service.record import Conflict, Earlier, Event, Group, Idempotency, NotWrittenError, Outdated, Stored
 
 HEAD = 4
@@ -189,12 +189,12 @@ def main() -> int:
     """Write until the worker ends."""
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):  # meant for the worker, which finishes what it began
         signal.signal(number, signal.SIG_IGN)
-    configure(requests=False)
+    take_over()
     channel = socket.socket(fileno=int(sys.argv[1]))
     try:
         writer = writer_of(sys.argv[2], sys.argv[3:])
     except ServiceError as error:
-        print(error, file=sys.stderr)
+        _LOGGER.error("%s", error)
         return 1
     with channel, contextlib.suppress(ConnectionError):
         work(channel, writer)
