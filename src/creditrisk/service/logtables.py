@@ -75,9 +75,8 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
                 f"decision log {path}: its table {table} has the columns {', '.join(found[table])}, expected were "
                 f"{', '.join(columns)}: another version of the service made it. Start that version. {_REMEDY}."
             )
-    connection.executescript(SCHEMA)
-    if version != VERSION:
-        connection.execute(f"PRAGMA user_version={VERSION}")
+    named = f"PRAGMA user_version={VERSION};" if version != VERSION else ""
+    connection.executescript(f"BEGIN; {SCHEMA} {named} COMMIT;")  # one sync and not one for each table, on a slow disk
 
 
 def _columns(connection: sqlite3.Connection) -> dict[str, list[str]]:
