@@ -1,10 +1,15 @@
+import contextlib
 import json
+import os
+import signal
 import stat
+import time
 from pathlib import Path
 
+import httpx
 import pytest
 from service.conftest import Guarded
-from service.running import APPLICATION, serving
+from service.running import APPLICATION, Running, serving
 
 from creditrisk.errors import ServiceError
 from creditrisk.service import keys
@@ -86,6 +91,47 @@ def test_keys_that_are_removed_while_it_runs_stay_and_somebody_is_told(tmp_path:
         key = {"x-api-key": text}
         assert client.get("/v1/decisions", headers=key).status_code == 200
         assert 'creditrisk_alert{alert="keys"} 1.0' in client.get("/metrics", headers=key).text
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for workers where Linux lists processes")
+def test_a_worker_that_is_started_again_after_the_keys_went_away_lets_nobody_in(
+    tmp_path: Path, small_bundle: Path
+) -> None:
+    store = KeyStore(tmp_path / "keys.json")
+    store.create("shop", ("read",))
+    with serving(tmp_path, "--bundle", str(small_bundle), "--workers", "2") as running:
+        store.path.unlink()
+        before = workers(running)
+        assert len(before) == 2
+        for worker in before:
+            os.kill(worker, signal.SIGKILL)
+        limit = time.monotonic() + 60
+        while not (alerts := said_of_keys(running)):
+            assert time.monotonic() < limit
+            time.sleep(0.1)
+        assert "nobody is let in" in alerts
+        assert not set(before) & set(workers(running))
+        with running.client() as client:
+            assert client.get("/v1/decisions").status_code == 401
+
+
+def said_of_keys(running: Running) -> str:
+    """The alert about keys; nothing while there is none, or no worker."""
+    with contextlib.suppress(httpx.TransportError), running.client() as client:
+        return str(client.get("/health/ready").json().get("alerts", {}).get("keys", ""))
+    return ""
+
+
+def workers(running: Running) -> list[int]:
+    """The processes of a server that answer."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            parent = path.joinpath("stat").read_text().rpartition(")")[2].split()[1]
+            if int(parent) == running.process.pid and b"spawn_main" in path.joinpath("cmdline").read_bytes():
+                found.append(int(path.name))
+    return found
 
 
 def test_without_a_key_or_with_a_wrong_one_there_is_no_answer(guarded: Guarded) -> None:

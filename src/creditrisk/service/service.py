@@ -42,7 +42,10 @@ LATE = (
     f"Records have waited for more than {LATE_SECONDS:g} seconds to be written, and no answer leaves before. Does the "
     "disk or the database hesitate, or does another process hold the log?"
 )
-UNWRITTEN = "The last record could not be written, so it got no answer. Is the disk full, or the database away?"
+UNWRITTEN = (
+    "The last record could not be written, so it got no answer. Is the disk full, the database away, or does another "
+    "process hold the log?"
+)
 
 
 def _made(model: Live) -> float | None:
