@@ -33,6 +33,7 @@ def test_each_application_gets_its_answer_or_its_problem_in_its_place(client: ht
     assert [first["pd"], second["pd"]] == [score(client, item)["pd"] for item in (GOOD, dear)]
     assert [item["status"] for item in (wrong, number, unknown)] == [422] * 3
     assert wrong["errors"][0]["field"] == "income"
+    assert [error["field"] for error in unknown["errors"]] == ["application", "aplication"]
     assert count(running) == before + 4, "two of the list and the two scored alone"
 
 

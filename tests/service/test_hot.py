@@ -45,6 +45,46 @@ def test_every_wrong_field_is_named_in_one_answer(client: httpx.Client) -> None:
     assert "Did you mean 'purpose'?" in errors["purpos"]
 
 
+def test_wrong_fields_beside_the_application_hide_none_within(client: httpx.Client) -> None:
+    application = APPLICATION | {"income": "much", "amount": [1], "purpos": {"a": 1}}
+    body = {
+        "purpose": "x",
+        "applicant_id": 5,
+        "application_date": "31.12.2024",
+        "aplicant": 1,
+        "protected": {"sex": []},
+    }
+    found = post(client, body | {"application": application})
+    assert (found.status_code, found.json()["type"]) == (422, "urn:creditrisk:problem:invalid-request")
+    assert [(error["field"], error["value"], error["expected"]) for error in found.json()["errors"]] == [
+        ("applicant_id", "5", "1 to 200 characters without control characters or null"),
+        ("purpose", "x", "one of decision, simulation"),
+        (
+            "aplicant",
+            None,
+            "one of application, applicant_id, application_date, purpose, protected. Did you mean 'applicant_id'?",
+        ),
+        ("application_date", "31.12.2024", "a date such as 2024-01-31"),
+        ("amount", "[1]", "a number, a text, true, false or null"),
+        ("purpos", None, "a column of the contract small. Did you mean 'purpose'?"),
+        ("income", "much", "a number, not written as a text"),
+        ("sex", "[]", "a number, a text, true, false or null"),
+    ]
+
+
+@pytest.mark.parametrize("beside", [{"application_date": "2024-02-30"}, {"purpose": "x"}, {"applicant_id": ""}])
+def test_one_wrong_field_beside_the_application_hides_none_within(client: httpx.Client, beside: Any) -> None:
+    found = post(client, {"application": APPLICATION | {"amount": -5, "months": 1.5}} | beside)
+    assert [error["field"] for error in found.json()["errors"]] == [*beside, "amount", "months"]
+
+
+def test_what_is_no_application_is_named_with_what_was_given(client: httpx.Client) -> None:
+    (error,) = post(client, {"application": [1]}).json()["errors"]
+    assert (error["field"], error["value"], error["expected"]) == ("application", "[1]", "an object")
+    (error,) = post(client, {}).json()["errors"]
+    assert (error["field"], error["rule"]) == ("application", "required")
+
+
 @pytest.mark.parametrize(
     ("body", "status"),
     [

@@ -22,7 +22,7 @@ from creditrisk.service.keys import Caller
 from creditrisk.service.live import Live, ScoreAnswer
 from creditrisk.service.problem import Problem
 from creditrisk.service.record import Conflict, Earlier, Event, Group, Idempotency, Log, Outdated, Stored, UnsureError
-from creditrisk.service.schema import UNREADABLE, Request, decode_request, undecodable
+from creditrisk.service.schema import UNREADABLE, Request, decode_request
 from creditrisk.service.shadow import Shadow
 from creditrisk.service.telemetry import Counts
 
@@ -101,7 +101,7 @@ class Hot:
         try:
             request = decode_request(body)
         except UNREADABLE as error:
-            raise undecodable(body, error) from None
+            raise model.unreadable(body, error) from None
         now = time.time_ns()
         answer = model.answer(request, self.identifiers.make(now))
         encoded = encode(answer)

@@ -12,8 +12,9 @@ import msgspec
 from creditrisk.model import golden
 from creditrisk.model.bundle import verify
 from creditrisk.model.scorer import Scorer
-from creditrisk.service.problem import FieldError, field_error, invalid_application
-from creditrisk.service.schema import Fields, Purpose, Request, day
+from creditrisk.service.problem import FieldError, Problem, field_error, invalid_application, invalid_request
+from creditrisk.service.schema import Fields, Purpose, Request, Scalar, day, no_day
+from creditrisk.service.wrong import faults_of_request, undecodable
 
 
 class Reason(msgspec.Struct, frozen=True):
@@ -84,11 +85,14 @@ class Live:
             Problem: 422 with every wrong field.
         """
         errors = self.fields.check(request.application)
-        when = None if request.application_date is None else day(request.application_date)
+        try:
+            when = None if request.application_date is None else day(request.application_date)
+        except ValueError:
+            wrong = no_day(str(request.application_date))
+            raise invalid_request([wrong, *self.wrong_fields(request.application)]) from None
         found = self.scorer.score_row(request.application, when)
         if errors or found.faults:
-            named = {error.field for error in errors}
-            raise invalid_application([*errors, *(field_error(f) for f in found.faults if f.column not in named)])
+            raise invalid_application(self.wrong_fields(request.application, when))
         assert found.pd is not None
         assert found.score is not None
         assert found.decision is not None
@@ -104,6 +108,17 @@ class Live:
             request.purpose,
             self.named,
         )
+
+    def wrong_fields(self, application: dict[str, Scalar], when: dt.date | None = None) -> list[FieldError]:
+        """Every wrong field of an application; for the refusal alone, since it does all over again."""
+        errors = self.fields.check(application)
+        named = {error.field for error in errors}
+        faults = self.scorer.score_row(application, when).faults
+        return [*errors, *(field_error(fault) for fault in faults if fault.column not in named)]
+
+    def unreadable(self, body: bytes, error: Exception) -> Problem:
+        """Say what is wrong with a body that is no request."""
+        return undecodable(body, error, lambda body: faults_of_request(body, self.fields.known, self.wrong_fields))
 
 
 _NONE: list[FieldError] = []

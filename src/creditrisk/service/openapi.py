@@ -14,12 +14,12 @@ from creditrisk.service.form import application_schema, example, scalar
 from creditrisk.service.live import Live, ScoreAnswer
 from creditrisk.service.problem import FieldError
 from creditrisk.service.routes.model import Card
-from creditrisk.service.routes.models import Models, Why
+from creditrisk.service.routes.models import Models, Why, WhyBack
 from creditrisk.service.schema import Request
 from creditrisk.service.settings import ServiceSettings
 from creditrisk.service.shapes import SHAPES
 
-NAMED: tuple[type, ...] = (Request, ScoreAnswer, FieldError, Card, Models, Why, *SHAPES)
+NAMED: tuple[type, ...] = (Request, ScoreAnswer, FieldError, Card, Models, Why, WhyBack, *SHAPES)
 """Structs that routes name in their descriptions; a route that adds one puts it here."""
 ABOUT = """Scores loan applications: the probability of default, points, a decision, and the reasons for it.
 Every decision is on record before its answer leaves. Errors are problem details (RFC 9457)."""

@@ -11,6 +11,8 @@ import msgspec
 from creditrisk.data.rules import Fault
 
 MEDIA_TYPE = "application/problem+json"
+NAMED = 20
+"""Fields that the sentence names; the list behind it has all."""
 _TYPE = "urn:creditrisk:problem:"
 
 
@@ -72,5 +74,15 @@ def field_error(fault: Fault) -> FieldError:
 
 def invalid_application(errors: Sequence[FieldError]) -> Problem:
     """422 with every wrong field of an application."""
-    names = ", ".join(dict.fromkeys(error.field for error in errors))
-    return Problem(422, "invalid-application", f"The application cannot be scored: look at {names}.", errors)
+    return Problem(422, "invalid-application", f"The application cannot be scored: look at {_named(errors)}.", errors)
+
+
+def invalid_request(errors: Sequence[FieldError]) -> Problem:
+    """422 with every wrong field of a body or query."""
+    return Problem(422, "invalid-request", f"The request cannot be read: look at {_named(errors)}.", errors)
+
+
+def _named(errors: Sequence[FieldError]) -> str:
+    names = list(dict.fromkeys(error.field for error in errors))
+    more = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {more:,} more" if more > 0 else "")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import threading
 import time
 from typing import Any
@@ -117,11 +118,47 @@ def test_a_list_may_hold_as_many_outcomes_as_the_limit_says(client: httpx.Client
     assert client.post("/v1/outcomes", json=[outcome] * 1_001).status_code == 422
 
 
-def test_an_outcome_is_not_observed_in_the_future(client: httpx.Client) -> None:
-    outcome = {"decision_id": scored(client)["decision_id"], "outcome": "good", "observed_on": "2999-01-01"}
-    found = client.post("/v1/outcomes", json=outcome)
-    assert found.status_code == 409
-    assert [error["field"] for error in found.json()["errors"]] == ["observed_on"]
+def test_an_outcome_is_observed_on_a_day_that_can_be(client: httpx.Client) -> None:
+    outcome = {"decision_id": scored(client)["decision_id"], "outcome": "good"}
+    for day in ("0001-01-01", "1899-12-31", "2999-01-01"):
+        found = client.post("/v1/outcomes", json=outcome | {"observed_on": day})
+        assert found.status_code == 422
+        expected = "a date, not before 1900-01-01 and not after tomorrow"
+        assert found.json()["errors"] == [
+            {"field": "observed_on", "value": day, "rule": "range", "expected": expected},
+        ]
+    schema = client.get("/openapi.json").json()["paths"]["/v1/outcomes"]["post"]["requestBody"]
+    assert "not after tomorrow" in json.dumps(schema)
+
+
+def test_every_wrong_field_of_every_outcome_is_named(client: httpx.Client) -> None:
+    good = {"decision_id": UNKNOWN, "outcome": "good", "observed_on": "2026-01-31"}
+    wrong = [good | {"outcome": "fair", "observed_on": "0001-01-01"}, good, 7, {"outcome": 1, "seen": True}]
+    found = client.post("/v1/outcomes", json=wrong)
+    assert found.status_code == 422
+    assert [(error["field"], error["value"], error["rule"]) for error in found.json()["errors"]] == [
+        ("[0].outcome", "fair", "type"),
+        ("[0].observed_on", "0001-01-01", "range"),
+        ("[2]", "7", "type"),
+        ("[3].decision_id", None, "required"),
+        ("[3].outcome", "1", "type"),
+        ("[3].observed_on", None, "required"),
+        ("[3].seen", None, "unknown"),
+    ]
+    assert found.json()["errors"][0]["expected"] == "one of bad, good"
+    many = client.post("/v1/outcomes", json=[1] * 2_000)
+    assert [error["field"] for error in many.json()["errors"]] == ["the body"]
+
+
+@pytest.mark.parametrize("name", ["who", "why"])
+def test_a_review_says_who_and_why(client: httpx.Client, name: str) -> None:
+    one = decided(client, "refer")["decision_id"]
+    said = {"verdict": "approve", "who": "Ada", "why": "known well"}
+    found = client.post(f"/v1/decisions/{one}/review", json=said | {name: " \t\n"})
+    assert found.status_code == 422
+    (error,) = found.json()["errors"]
+    assert (error["field"], error["value"]) == (name, " \t\n")
+    assert "not all blank" in error["expected"]
 
 
 def test_what_is_unknown_is_a_404_and_nothing_of_a_list_is_kept(client: httpx.Client) -> None:
@@ -141,7 +178,7 @@ def test_what_is_unknown_is_a_404_and_nothing_of_a_list_is_kept(client: httpx.Cl
     [
         ({"decision_id": UNKNOWN, "outcome": "fair", "observed_on": "2026-01-31"}, "outcome"),
         ({"decision_id": UNKNOWN, "outcome": "good", "observed_on": "31.1.2026"}, "observed_on"),
-        ([{"decision_id": UNKNOWN, "outcome": "good"}], "[0]"),
+        ([{"decision_id": UNKNOWN, "outcome": "good"}], "[0].observed_on"),
         ([], "the body"),
     ],
 )

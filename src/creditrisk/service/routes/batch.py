@@ -16,7 +16,8 @@ from creditrisk.service.live import Live, ScoreAnswer
 from creditrisk.service.problem import Problem
 from creditrisk.service.record import Event
 from creditrisk.service.routes.common import hot_of, json_only, model_of, needs, service_of, write_down
-from creditrisk.service.schema import UNREADABLE, decode_request, undecodable
+from creditrisk.service.schema import UNREADABLE, decode_request
+from creditrisk.service.wrong import undecodable
 
 PATH = "/v1/score/batch"
 AT_ONCE = 25
@@ -85,7 +86,7 @@ async def _score_all(
             try:
                 request = decode_request(body)
             except UNREADABLE as error:
-                raise undecodable(body, error) from None
+                raise model.unreadable(body, error) from None
             answer = model.answer(request, hot.identifiers.make(now))
         except Problem as problem:
             parts.append(problem.body(request_id))

@@ -16,8 +16,9 @@ from creditrisk.service.problem import Problem
 from creditrisk.service.refresh import Refresh
 from creditrisk.service.report import Listed
 from creditrisk.service.routes.common import answer, json_only, needs, service_of
-from creditrisk.service.schema import UNREADABLE, undecodable
+from creditrisk.service.schema import UNREADABLE
 from creditrisk.service.service import Service
+from creditrisk.service.wrong import faults_of, undecodable
 
 router = APIRouter(tags=["models"])
 CHANGE_SECONDS = 300.0
@@ -42,11 +43,17 @@ CHANGED: dict[str, Any] = {
 
 
 class Why(msgspec.Struct, forbid_unknown_fields=True):
-    """The body of a promotion or rollback; each field may be left out."""
+    """The body of a promotion; it may be empty."""
 
     reason: Annotated[str, msgspec.Meta(max_length=500, pattern=r"^[^\x00]*$")] = ""
-    force: bool = False
-    """A rollback alone: also where today's performance test fails; the ledger says so."""
+
+
+class WhyBack(Why, forbid_unknown_fields=True):
+    """The body of a rollback; each field may be left out."""
+
+    force: Annotated[
+        bool, msgspec.Meta(description="Also where today's performance test fails; the ledger says so.")
+    ] = False
 
 
 class Models(msgspec.Struct, frozen=True):
@@ -60,11 +67,9 @@ class Models(msgspec.Struct, frozen=True):
     versions: list[Listed]
 
 
-_decode = msgspec.json.Decoder(Why).decode
 _DESCRIBED: dict[str, Any] = {
     "response_class": Response,
     "responses": describe.answers(CHANGED, 400, 404, 409, 415, 422),
-    "openapi_extra": describe.takes(describe.ref("Why")),
 }
 
 
@@ -93,7 +98,12 @@ async def models(request: Request, _: Annotated[Caller | None, Depends(needs("re
     )
 
 
-@router.post("/v1/models/{version}/promote", operation_id="promote", **_DESCRIBED)
+@router.post(
+    "/v1/models/{version}/promote",
+    operation_id="promote",
+    openapi_extra=describe.takes(describe.ref("Why")),
+    **_DESCRIBED,
+)
 async def promote(
     request: Request, version: str, caller: Annotated[Caller | None, Depends(needs("admin"))]
 ) -> Response:
@@ -101,7 +111,12 @@ async def promote(
     return await _change(request, "promote", version, caller)
 
 
-@router.post("/v1/models/{version}/rollback", operation_id="rollback", **_DESCRIBED)
+@router.post(
+    "/v1/models/{version}/rollback",
+    operation_id="rollback",
+    openapi_extra=describe.takes(describe.ref("WhyBack")),
+    **_DESCRIBED,
+)
 async def rollback(
     request: Request, version: str, caller: Annotated[Caller | None, Depends(needs("admin"))]
 ) -> Response:
@@ -120,11 +135,12 @@ async def _change(request: Request, action: Action, version: str, caller: Caller
     refresh = _refresh(service)
     if not _VERSION.fullmatch(version):
         raise Problem(404, "unknown-version", "A version is a whole number; GET /v1/models lists them.")
-    why = await _why(request)
+    why = await _why(request, Why if action == "promote" else WhyBack)
+    forced = ["--force"] if isinstance(why, WhyBack) and why.force else []
     if refresh.changing.locked():
         raise Problem(409, "busy", "Another promotion or rollback is under way; try again when it has ended.")
     who = f"{caller.name}, key {caller.id}" if caller else "API without keys"
-    command = [action, version, f"--who={who}", f"--reason={why.reason}", *(["--force"] if why.force else [])]
+    command = [action, version, f"--who={who}", f"--reason={why.reason}", *forced]
     async with refresh.changing:
         found = await _run(command, refresh.environment)
     if found["status"] != 200:
@@ -132,17 +148,17 @@ async def _change(request: Request, action: Action, version: str, caller: Caller
     return answer(found["answer"])
 
 
-async def _why(request: Request) -> Why:
+async def _why(request: Request, form: type[Why]) -> Why:
     json_only(request)  # so that no page of another site can have a browser send it
     seconds = service_of(request).settings.request_seconds
     try:
         async with asyncio.timeout(seconds):
             body = await request.body()
-        return _decode(body)
+        return msgspec.json.decode(body, type=form)
     except TimeoutError:
         raise Problem(408, "too-slow", f"The request was not complete after {seconds:g} seconds.") from None
     except UNREADABLE as error:
-        raise undecodable(body, error) from None
+        raise undecodable(body, error, lambda body: faults_of(form, body)) from None
 
 
 async def _run(command: list[str], environment: dict[str, str]) -> dict[str, Any]:

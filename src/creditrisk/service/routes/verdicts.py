@@ -15,12 +15,13 @@ from msgspec import Meta
 from creditrisk.service import describe
 from creditrisk.service.hot import ERASING, idempotency
 from creditrisk.service.keys import Caller
-from creditrisk.service.problem import FieldError, Problem
+from creditrisk.service.problem import FieldError, Problem, invalid_request
 from creditrisk.service.record import Event
 from creditrisk.service.records.read import REFUSED
 from creditrisk.service.routes.common import hot_of, json_only, needs, service_of, write_down
 from creditrisk.service.routes.decisions import iso, records_of, unknown
-from creditrisk.service.schema import UNREADABLE, undecodable
+from creditrisk.service.schema import UNREADABLE
+from creditrisk.service.wrong import faults_of, faults_of_each, undecodable
 
 router = APIRouter(tags=["decisions"])
 encode = msgspec.json.encode
@@ -28,16 +29,24 @@ LOOKS = 5
 """How often decisions are looked up, should an erasure come each time before what is said of them is recorded."""
 Said = tuple[list[Event], bytes]
 """What is recorded, and the answer."""
+EARLIEST = dt.date(1900, 1, 1)
+_OBSERVED = f"not before {EARLIEST} and not after tomorrow"
 Asking = Annotated[Caller | None, Depends(needs("outcomes"))]
 """The scope ``outcomes`` (or ``admin``, which holds all others) may say what became of decisions."""
+
+
+def _said(most: int) -> Meta:
+    """A text that says something: blanks alone do not."""
+    expected = f"a text of 1 to {most:,} characters that are not all blank"
+    return Meta(min_length=1, max_length=most, pattern=r"\S", extra={"expected": expected})
 
 
 class Review(msgspec.Struct, forbid_unknown_fields=True):
     """A person's verdict on a referred application."""
 
     verdict: Literal["approve", "decline"]
-    who: Annotated[str, Meta(min_length=1, max_length=200)]
-    why: Annotated[str, Meta(min_length=1, max_length=2_000)]
+    who: Annotated[str, _said(200)]
+    why: Annotated[str, _said(2_000)]
 
 
 class Outcome(msgspec.Struct, forbid_unknown_fields=True):
@@ -45,7 +54,7 @@ class Outcome(msgspec.Struct, forbid_unknown_fields=True):
 
     decision_id: Annotated[str, Meta(min_length=1, max_length=100)]
     outcome: Literal["good", "bad"]
-    observed_on: dt.date
+    observed_on: Annotated[dt.date, Meta(description=f"{_OBSERVED} (UTC).", extra={"expected": f"a date, {_OBSERVED}"})]
 
 
 def inline(form: type) -> dict[str, Any]:
@@ -67,7 +76,10 @@ async def review(request: Request, decision_id: str, caller: Asking) -> Response
     """Record a person's verdict on a referred application; a later one is added, none is overwritten."""
     json_only(request)
     body = await request.body()
-    said = _decode(body, Review)
+    try:
+        said = msgspec.json.decode(body, type=Review)
+    except UNREADABLE as error:
+        raise undecodable(body, error, lambda body: faults_of(Review, body)) from None
     make = hot_of(service_of(request)).identifiers.make
 
     def about(known: dict[str, Event], now: int) -> Said:
@@ -98,20 +110,15 @@ async def review(request: Request, decision_id: str, caller: Asking) -> Response
 )
 async def outcomes(request: Request, caller: Asking) -> Response:
     """Record how loans went, one or a list; a later outcome of a decision is added, none is overwritten."""
-    settings = service_of(request).settings
     json_only(request)
-    body = await request.body()
-    found: Outcome | list[Outcome] = _decode(body, Outcome | list[Outcome])
+    body, now = await request.body(), time.time_ns()
+    found = _outcomes(body, service_of(request).settings.max_list, now)
     said = found if isinstance(found, list) else [found]
-    if not 1 <= len(said) <= settings.max_list:
-        error = FieldError("the body", str(len(said)), "range", f"1 to {settings.max_list} outcomes")
-        raise Problem(422, "invalid-request", f"A list holds 1 to {settings.max_list:,} outcomes.", [error])
     make = hot_of(service_of(request)).identifiers.make
 
     def about(known: dict[str, Event], now: int) -> Said:
         _all_known(said, isinstance(found, list), known)
         _all_decided(said, isinstance(found, list), known)
-        _not_in_the_future(said, isinstance(found, list), now)
         events, contents = [], []
         for one in said:
             name = make(now)
@@ -123,24 +130,34 @@ async def outcomes(request: Request, caller: Asking) -> Response:
     return await _record(request, caller, body, [one.decision_id for one in said], about)
 
 
-def _decode(body: bytes, form: Any) -> Any:
-    try:
-        return msgspec.json.decode(body, type=form)
-    except UNREADABLE as error:
-        raise undecodable(body, error) from None
+def _outcomes(body: bytes, most: int, now: int) -> Outcome | list[Outcome]:
+    """Read a body.
 
-
-def _not_in_the_future(said: list[Outcome], listed: bool, now: int) -> None:
+    Raises:
+        Problem: 400, or 422 with every wrong field of every outcome.
+    """
     tomorrow = dt.datetime.fromtimestamp(now / 1e9, dt.UTC).date() + dt.timedelta(days=1)  # it is later in the east
-    errors = [
-        FieldError(_place(number, listed, "observed_on"), one.observed_on.isoformat(), "range", "no day in the future")
-        for number, one in enumerate(said)
-        if one.observed_on > tomorrow
-    ]
-    if errors:
-        names = ", ".join(error.field for error in errors)
-        # Well formed, and no schema can say it: a conflict with the calendar rather than a malformed body.
-        raise Problem(409, "not-yet-observed", f"An outcome is observed in the future: look at {names}.", errors)
+
+    def fits(value: object) -> bool:
+        return not isinstance(value, dt.date) or EARLIEST <= value <= tomorrow
+
+    def faults(body: bytes) -> list[FieldError]:
+        if not body.lstrip().startswith(b"["):
+            return faults_of(Outcome, body, fits)
+        items = msgspec.json.decode(body, type=list[msgspec.Raw])
+        if 1 <= len(items) <= most:
+            return faults_of_each(Outcome, items, fits)
+        error = FieldError("the body", str(len(items)), "range", f"1 to {most} outcomes")
+        raise Problem(422, "invalid-request", f"A list holds 1 to {most:,} outcomes.", [error])
+
+    try:
+        found: Outcome | list[Outcome] = msgspec.json.decode(body, type=Outcome | list[Outcome])
+    except UNREADABLE as error:
+        raise undecodable(body, error, faults) from None
+    said = found if isinstance(found, list) else [found]
+    if not (1 <= len(said) <= most and all(fits(one.observed_on) for one in said)):
+        raise invalid_request(faults(body))
+    return found
 
 
 def _all_known(said: list[Outcome], listed: bool, known: dict[str, Event]) -> None:
