@@ -101,6 +101,9 @@ def test_a_broken_line_and_a_wrong_value_get_a_verdict_and_stop_nothing(client: 
             400,
         ),
         (b"x", "multipart/form-data", 400),
+        (b"x", "multipart/form-data; boundary*=utf-8''XX", 400),
+        (b"x", "multipart/form-data; boundary=" + "x" * 257, 400),
+        (b"x", "multipart/form-data; boundary*0*=utf-8''X; boundary*1=Y", 400),
     ],
 )
 def test_what_is_no_table_gets_a_problem(

@@ -8,7 +8,7 @@ from email.message import Message
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from python_multipart.exceptions import MultipartParseError
+from python_multipart.exceptions import FormParserError, MultipartParseError
 from python_multipart.multipart import MultipartParser
 
 from creditrisk.service.border import too_large
@@ -30,11 +30,11 @@ async def receive_upload(stream: AsyncIterator[bytes], content_type: str, path: 
     Raises:
         Problem: 400 no file or a broken form, 413 over the limit, 415 another media type or packing.
     """
-    media_type, options = _media_type(content_type)
+    media_type, boundary = _media_type(content_type)
     loop = asyncio.get_running_loop()
     with path.open("wb") as file:
         if media_type == "multipart/form-data":
-            sink: _Plain = _Form(options.get("boundary", ""), file)
+            sink: _Plain = _Form(boundary, file)
         elif media_type in (*CSV_TYPES, *PARQUET_TYPES):
             sink = _Plain(file)
         else:
@@ -103,19 +103,22 @@ class _Form(_Plain):
             raise Problem(400, "broken-form", "multipart/form-data without a boundary.")
         self._header, self._value = b"", b""
         self._inside = self._found = self._ended = self._named = False
-        self._parser = MultipartParser(
-            boundary,
-            {
-                "on_part_begin": self._begin,
-                "on_header_field": self._header_field,
-                "on_header_value": self._header_value,
-                "on_header_end": self._header_end,
-                "on_headers_finished": self._headers_finished,
-                "on_part_data": self._data,
-                "on_part_end": self._part_end,
-                "on_end": self._end,
-            },
-        )
+        try:
+            self._parser = MultipartParser(
+                boundary,
+                {
+                    "on_part_begin": self._begin,
+                    "on_header_field": self._header_field,
+                    "on_header_value": self._header_value,
+                    "on_header_end": self._header_end,
+                    "on_headers_finished": self._headers_finished,
+                    "on_part_data": self._data,
+                    "on_part_end": self._part_end,
+                    "on_end": self._end,
+                },
+            )
+        except FormParserError as error:  # such as a boundary that is too long
+            raise Problem(400, "broken-form", f"The form cannot be read: {error}.") from None
 
     def write(self, data: bytes) -> None:
         try:
@@ -159,11 +162,12 @@ class _Form(_Plain):
         self._ended = True
 
 
-def _media_type(content_type: str) -> tuple[str, dict[str, str]]:
+def _media_type(content_type: str) -> tuple[str, str]:
+    """A media type, and the boundary where it is a plain text: RFC 2231's ``boundary*=`` stands in no form."""
     message = Message()
     message["content-type"] = content_type
-    options = dict(message.get_params([])[1:]) if content_type else {}
-    return content_type.partition(";")[0].strip().lower(), options
+    boundary = message.get_param("boundary")
+    return content_type.partition(";")[0].strip().lower(), boundary if isinstance(boundary, str) else ""
 
 
 def _kind(path: Path) -> Kind:
