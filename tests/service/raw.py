@@ -12,7 +12,7 @@ from typing import Any
 from service.running import APPLICATION
 
 BODY = json.dumps({"application": APPLICATION}).encode()
-LIVE = b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n"
+LIVE = b"GET /health/live HTTP/1.1\r\nhost: localhost\r\n\r\n"
 
 
 @dataclass
@@ -92,12 +92,12 @@ def score(
     body: bytes = BODY, *headers: str, target: str = "/v1/score", method: str = "POST", version: str = "1.1"
 ) -> bytes:
     """A request with the body's length."""
-    lines = [f"{method} {target} HTTP/{version}", "host: x", "content-type: application/json", *headers]
+    lines = [f"{method} {target} HTTP/{version}", "host: localhost", "content-type: application/json", *headers]
     return "\r\n".join([*lines, f"content-length: {len(body)}", "", ""]).encode() + body
 
 
 def chunked(*parts: bytes, trailer: str = "", head: str = "") -> bytes:
     """The same in chunks."""
-    start = f"POST /v1/score HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n{head}"
+    start = f"POST /v1/score HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n{head}"
     chunks = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts)
     return start.encode() + b"transfer-encoding: chunked\r\n\r\n" + chunks + b"0\r\n" + trailer.encode() + b"\r\n"

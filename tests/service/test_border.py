@@ -134,14 +134,14 @@ def test_a_request_id_that_is_none_is_replaced(tmp_path: Path) -> None:
         ("GET", "/v1/score", 405),
         ("POST", "/v1/score/", 404),
         ("OPTIONS", "/v1/score/batch", 405),
-        ("POST", "/v1/score/batch", 415),
+        ("POST", "/v1/score/batch", 403),
         ("POST", "/v1/score", 415),
         ("GET", "/docs/none.js", 404),
         ("GET", "/docs/..%2f..%2fpyproject.toml", 404),
     ],
 )
 def test_every_error_of_a_real_server_is_a_problem(client: httpx.Client, method: str, path: str, status: int) -> None:
-    headers = {"origin": "https://elsewhere.example", "host": "unknown.example", "x-request-id": "r-1"}
+    headers = {"origin": "https://elsewhere.example", "x-request-id": "r-1"}
     found = client.request(method, path, headers=headers)
     assert (found.status_code, found.headers["content-type"]) == (status, "application/problem+json")
     assert found.json()["request_id"] == found.headers["x-request-id"] == "r-1"

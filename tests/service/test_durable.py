@@ -182,7 +182,7 @@ def fill(path: Path) -> None:
 def wait_for_alerts(client: Raw, wanted: list[str]) -> None:
     """Wait until the service says what needs a person."""
     for _ in range(100):
-        client.send(b"GET /health/ready HTTP/1.1\r\nhost: x\r\n\r\n")
+        client.send(b"GET /health/ready HTTP/1.1\r\nhost: localhost\r\n\r\n")
         found = client.answer()
         assert found.status == 200
         if list(found.json()["alerts"]) == wanted:
@@ -208,7 +208,7 @@ def test_a_full_disk_stops_scoring_until_there_is_room(tmp_path: Path, small_bun
                     refused += 1
             assert refused > 20
             wait_for_alerts(client, ["records"])
-            client.send(b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n")
+            client.send(b"GET /health/live HTTP/1.1\r\nhost: localhost\r\n\r\n")
             assert client.answer().status == 200
             (disk / "filler").unlink()
             client.send(score())

@@ -267,7 +267,7 @@ def break_off(running: Running, content: bytes, key: str) -> Path:
     there = set((running.state / "files").glob("*"))
     with connected(running.port) as raw:
         head = f"content-type: text/csv\r\nidempotency-key: {key}\r\ncontent-length: {len(content)}\r\n\r\n"
-        raw.send(b"POST /v1/score/file HTTP/1.1\r\nhost: x\r\n" + head.encode() + content)
+        raw.send(b"POST /v1/score/file HTTP/1.1\r\nhost: localhost\r\n" + head.encode() + content)
         assert raw.socket.recv(15) == b"HTTP/1.1 200 OK"
     assert eventually(lambda: not children(running))
     (folder,) = set((running.state / "files").glob("*")) - there
@@ -331,7 +331,8 @@ def test_a_client_that_leaves_ends_the_work_and_leaves_nothing_behind(
     content = as_csv(table(100_000))
     said = running.complaints()
     with connected(running.port) as raw:
-        head = f"POST /v1/score/file HTTP/1.1\r\nhost: x\r\ncontent-type: text/csv\r\ncontent-length: {len(content)}"
+        head = "POST /v1/score/file HTTP/1.1\r\nhost: localhost\r\ncontent-type: text/csv\r\n"
+        head += f"content-length: {len(content)}"
         raw.send(head.encode() + b"\r\n\r\n" + content)
         if begun:
             assert raw.socket.recv(15) == b"HTTP/1.1 200 OK"
@@ -388,7 +389,8 @@ def test_a_client_that_drips_gives_its_place_back(tmp_path: Path, small_bundle: 
     with serving(tmp_path, asgi=asgi, **environment) as running, running.client() as client:
         with connected(running.port) as raw:
             raw.send(
-                b"POST /v1/score/file HTTP/1.1\r\nhost: x\r\ncontent-type: text/csv\r\ncontent-length: 9999\r\n\r\n"
+                b"POST /v1/score/file HTTP/1.1\r\nhost: localhost\r\n"
+                b"content-type: text/csv\r\ncontent-length: 9999\r\n\r\n"
             )
             for _ in range(200):
                 if select.select([raw.socket], [], [], 0.1)[0]:

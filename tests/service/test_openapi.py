@@ -72,7 +72,7 @@ def test_it_is_3_1_and_the_hot_route_is_described_from_the_contract(client: http
     hot = found["paths"]["/v1/score"]["post"]
     assert hot["requestBody"]["content"]["application/json"]["schema"]["$ref"].endswith("/Request")
     assert hot["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].endswith("/ScoreAnswer")
-    errors = {"400", "401", "403", "408", "409", "413", "415", "422", "429", "500", "503"}
+    errors = {"400", "401", "403", "408", "409", "413", "415", "421", "422", "429", "500", "503"}
     assert set(hot["responses"]) == errors | {"200"}
     assert {item["name"] for item in hot["parameters"]} == {"Idempotency-Key", "X-Request-Id"}
     schemas = found["components"]["schemas"]

@@ -174,7 +174,7 @@ def test_nothing_but_HTTP_is_spoken(served: Running, method: str) -> None:  # no
         assert client.answer().status == (400 if method == "CONNECT" else 200)
 
 
-START = b"POST /v1/score HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+START = b"POST /v1/score HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
 INVALID = {
     "length and chunks": START + b"content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
     "chunks and length": START + b"transfer-encoding: chunked\r\ncontent-length: 5\r\n\r\n0\r\n\r\n",

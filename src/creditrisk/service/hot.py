@@ -16,6 +16,7 @@ import msgspec
 
 from creditrisk.service.border import REQUEST_ID, internal
 from creditrisk.service.gate import Gate
+from creditrisk.service.hosts import elsewhere, is_here
 from creditrisk.service.identifiers import Identifiers
 from creditrisk.service.journal import Journal
 from creditrisk.service.keys import Caller
@@ -63,10 +64,12 @@ class Hot:
         began = time.perf_counter()
         request_id = caller = None
         try:
-            content_type = authorization = api_key = idempotency_key = None
+            content_type = authorization = api_key = idempotency_key = host = None
             for name, value in headers:
                 if name == b"content-type":
                     content_type = value
+                elif name == b"host":
+                    host = value
                 elif name == b"authorization":
                     authorization = value
                 elif name == b"x-api-key":
@@ -76,6 +79,8 @@ class Hot:
                 elif name == b"x-request-id" and REQUEST_ID.fullmatch(value):
                     request_id = value.decode()
             caller = self.gate.admit(authorization, api_key, "score")
+            if caller is None and host and not is_here(host):
+                raise elsewhere(host)  # another site's page cannot send the media type that is asked for next
             if content_type is None or (content_type != JSON and not _JSON_TYPE.fullmatch(content_type)):
                 raise Problem(415, "unsupported-media-type", "Send the application as application/json.")
             self._score(caller, body, idempotency_key, request_id, respond, began)

@@ -58,6 +58,7 @@ def _complete(operation: dict[str, Any], closed: bool) -> None:
     if operation.get("security"):
         general += [401, 403, 429]
         if not closed:
+            general.append(421)
             operation["security"] = [*operation["security"], {}]
     if "requestBody" in operation:
         general += [408, 413]

@@ -10,6 +10,7 @@ import msgspec
 from fastapi import Request, Response, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 
+from creditrisk.service.hosts import check_page
 from creditrisk.service.hot import Hot, busy, not_stored
 from creditrisk.service.keys import Caller, Scope
 from creditrisk.service.live import Live
@@ -42,6 +43,8 @@ def needs(scope: Scope) -> Callable[..., Awaitable[Caller | None]]:
         gate = service_of(request).gate
         found = gate.admit(headers.get(b"authorization"), headers.get(b"x-api-key"), scope)
         request.scope["key_id"] = found.id if found else None
+        if found is None:
+            check_page(request.method, headers)
         return found
 
     return caller
