@@ -178,6 +178,21 @@ def test_a_file_is_counted_and_its_end_is_on_record(client: httpx.Client, runnin
     assert (end[0], json.loads(end[1])) == ("ended", {"rows": 53, "scored": 50, "refused": 3})
 
 
+@pytest.mark.parametrize("wrong", [b"a,b\n1,2\n", b"loan,income,amount,months,purpose\n", b"PAR1 and nothing further"])
+def test_a_refused_file_gives_its_key_back(client: httpx.Client, running: Running, wrong: bytes) -> None:
+    headers = CSV | {"idempotency-key": f"corrected-{len(wrong)}"}
+    for _ in range(2):
+        assert client.post("/v1/score/file", content=wrong, headers=headers).status_code == 422
+    right = client.post("/v1/score/file", content=as_csv(table(20)), headers=headers)
+    assert answers(right).height == 20
+    again = client.post("/v1/score/file", content=as_csv(table(20)), headers=headers)
+    assert (again.content, again.headers["idempotency-replayed"]) == (right.content, "true")
+    assert client.post("/v1/score/file", content=wrong, headers=headers).status_code == 409
+    with contextlib.closing(connect(running.state / "decisions.db", read_only=True)) as connection:
+        query = "SELECT id FROM idempotency_events WHERE key = ?"
+        assert connection.execute(query, (headers["idempotency-key"],)).fetchall() == [(right.headers["x-file-id"],)]
+
+
 @pytest.mark.parametrize("form", [True, False])
 def test_a_file_sent_again_gets_its_recorded_answers_and_no_second_record(
     client: httpx.Client, running: Running, form: bool

@@ -55,6 +55,21 @@ def test_with_audit_postgres_no_answer_leaves_before_its_record_and_none_while_i
         assert client.get(f"/v1/decisions/{given[0]}").status_code == 404
 
 
+def test_with_audit_postgres_a_refused_file_gives_its_key_back(
+    tmp_path: Path, small_bundle: Path, database: str
+) -> None:
+    headers = {"content-type": "text/csv", "idempotency-key": "corrected"}
+    arguments = ("--bundle", str(small_bundle), "--audit", "postgres")
+    with serving(tmp_path, *arguments, DATABASE_URL=database) as running, running.client() as client:
+        assert client.post("/v1/score/file", content=b"a,b\n1,2\n", headers=headers).status_code == 422
+        right = small_table(30).drop("outcome").write_csv().encode()
+        found = client.post("/v1/score/file", content=right, headers=headers)
+        assert found.status_code == 200, found.text
+        assert client.post("/v1/score/file", content=b"a,b\n1,2\n", headers=headers).status_code == 409
+        links = remote_rows(database, "SELECT id FROM creditrisk.idempotency_events")
+        assert links == [(found.headers["x-file-id"],)]
+
+
 def test_with_audit_postgres_a_files_records_are_there_before_its_answers(
     tmp_path: Path, small_bundle: Path, database: str, postgres: Postgres
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import hashlib
+import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -16,15 +17,18 @@ from fastapi.responses import StreamingResponse
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
+from creditrisk.errors import ServiceError
 from creditrisk.service import describe
 from creditrisk.service.filechild import FileChild, no_space
 from creditrisk.service.filejob import Job
 from creditrisk.service.filetally import Tally
 from creditrisk.service.hot import idempotency
+from creditrisk.service.journal import where
 from creditrisk.service.keys import Caller
 from creditrisk.service.live import Live
 from creditrisk.service.problem import Problem
 from creditrisk.service.record import Earlier, Event, Idempotency
+from creditrisk.service.records.release import release
 from creditrisk.service.routes.common import hot_of, model_of, needs, service_of, write_down
 from creditrisk.service.routes.decisions import records_of
 from creditrisk.service.schema import Purpose
@@ -35,6 +39,8 @@ from creditrisk.service.uploads import Upload
 router = APIRouter(tags=["scoring"])
 PATH = "/v1/score/file"
 _FILE: dict[str, Any] = {"type": "string", "format": "binary"}
+REFUSED = (413, 422)
+"""What a file gets that is refused as a whole; after any other problem it may be sent again as it is."""
 TAKES = {
     "multipart/form-data": {"schema": {"type": "object", "properties": {"file": _FILE}, "required": ["file"]}},
     "text/csv": {"schema": _FILE},
@@ -139,7 +145,12 @@ async def _scored(
             tally.count(service.counts, model.label)
 
     child.tell(job, told)
-    first = await child.first(_leaving(request))
+    try:
+        first = await child.first(_leaving(request))
+    except Problem as problem:
+        if repeat is not None and not job.again and not child.rows and problem.status in REFUSED:
+            await _release(service, repeat)
+        raise
     if first is None:
         raise ClientDisconnect
 
@@ -182,6 +193,15 @@ async def _repeat(request: Request, job: Job, upload: Upload) -> Idempotency | N
     digest = await asyncio.to_thread(_digest, upload.path)
     named, now = job.file_id.encode(), time.time_ns()
     return idempotency(key.encode("latin-1"), job.key_id, f"{PATH}?purpose={job.purpose}", digest, named, now)
+
+
+async def _release(service: Service, taken: Idempotency) -> None:
+    """Let the corrected file come under the same key; where that fails, the refusal is answered all the same."""
+    try:
+        async with asyncio.timeout(service.settings.request_seconds):
+            await asyncio.to_thread(release, service.settings, service.log_path, taken)
+    except (ServiceError, OSError) as error:
+        logging.getLogger("creditrisk.service").warning("a refused file keeps its idempotency key: %s", where(error))
 
 
 def _digest(path: Path) -> bytes:
