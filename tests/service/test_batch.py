@@ -79,6 +79,18 @@ def test_lists_that_cannot_be_taken(client: httpx.Client) -> None:
     assert client.post("/v1/score/batch", content=b"[]").status_code == 415
 
 
+def test_a_list_that_is_refused_by_its_size_is_counted_as_one(client: httpx.Client) -> None:
+    line = 'creditrisk_requests_total{route="/v1/score/batch",status="413"}'
+
+    def count() -> float:
+        found = [one for one in client.get("/metrics").text.splitlines() if one.startswith(line)]
+        return float(found[0].rpartition(" ")[2]) if found else 0.0
+
+    before = count()
+    assert post(client, b"[" + b" " * 4_194_304 + b"]").status_code == 413
+    assert count() == before + 1
+
+
 def test_a_key_needs_the_scope_batch(guarded: Guarded) -> None:
     with guarded.client("score") as client:
         assert post(client, [GOOD]).status_code == 403

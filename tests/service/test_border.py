@@ -39,7 +39,7 @@ def make(tmp_path: Path, **settings: Any) -> tuple[Border, Service]:
     async def counts(number: int) -> int:
         return number
 
-    return Border(app, service), service
+    return Border(app, service, app.routes), service
 
 
 async def ask(
@@ -118,6 +118,14 @@ def test_a_wrong_parameter_is_a_problem_and_routes_are_counted_by_template(tmp_p
         ("/counts/{number}", 200): 1,
         ("unmatched", 404): 1,
     }
+
+
+def test_what_is_refused_before_it_gets_to_its_route_is_counted_there(tmp_path: Path) -> None:
+    border, service = make(tmp_path, max_body_bytes=1_024)
+    length = ((b"content-length", b"3000"),)
+    assert asyncio.run(ask(border, "POST", "/reads", headers=length))[0] == 413
+    assert asyncio.run(ask(border, "POST", "/nowhere", headers=length))[0] == 413
+    assert dict(service.counts.requests) == {("/reads", 413): 1, ("unmatched", 413): 1}
 
 
 def test_a_request_id_that_is_none_is_replaced(tmp_path: Path) -> None:

@@ -176,6 +176,71 @@ def test_a_head_has_a_limit(running: Running) -> None:
         assert client.ended()
 
 
+@pytest.mark.parametrize("first", [b"", LIVE], ids=["alone", "behind another"])
+@pytest.mark.parametrize(
+    "start", [b"POST /v1/score HTTP/1.1\r\n", b"GET /health/live HTTP/1.1\r\n"], ids=["hot", "other"]
+)
+@pytest.mark.parametrize("pieces", [1, 2, 40])
+def test_a_heads_limit_is_the_same_however_it_comes(running: Running, start: bytes, first: bytes, pieces: int) -> None:
+    for over, status in ((0, {200, 415}), (1, {431})):
+        size = HEAD_BYTES + over - len(start) - len(b"host: localhost\r\ncontent-length: 0\r\nx: \r\n\r\n")
+        head = start + b"host: localhost\r\ncontent-length: 0\r\nx: " + b"a" * size + b"\r\n\r\n"
+        with connected(running.port) as client:
+            if first:
+                client.send(first)
+                assert client.answer().status == 200
+            step = -(-len(head) // pieces)
+            for at in range(0, len(head), step):
+                client.send(head[at : at + step])
+            assert client.answer().status in status
+            assert not over or client.ended()
+
+
+def test_a_large_head_in_one_read_is_refused_after_what_came_before(running: Running) -> None:
+    large = b"GET /health/live HTTP/1.1\r\nhost: localhost\r\nx: " + b"a" * 100_000 + b"\r\n\r\n"
+    with connected(running.port) as client:
+        with held(running):
+            client.send(score() + large)
+            assert client.silent()
+        assert [client.answer().status for _ in range(2)] == [200, 431]
+        assert client.ended()
+
+
+def test_a_body_beside_a_head_does_not_count(running: Running) -> None:
+    with connected(running.port) as client:
+        client.send(score(BODY + b" " * 60_000) + score(BODY + b" " * 60_000))
+        assert [client.answer().status for _ in range(2)] == [200, 200]
+
+
+def refusals(running: Running) -> dict[str, float]:
+    """How many requests without a route the metrics count, by status."""
+    start = 'creditrisk_requests_total{route="unmatched",status="'
+    with running.client() as client:
+        lines = [line for line in client.get("/metrics").text.splitlines() if line.startswith(start)]
+    return {line[len(start) :][:3]: float(line.rpartition(" ")[2]) for line in lines}
+
+
+def test_what_is_refused_before_it_is_a_request_is_counted(strict: Running) -> None:
+    before = refusals(strict)
+    sent = {"400": b"nonsense\r\n\r\n", "408": LIVE[:-2], "431": LIVE[:-2] + b"x: " + b"a" * 40_000}
+    for status, content in sent.items():
+        with connected(strict.port) as client:
+            client.send(content)
+            assert client.answer().status == int(status)
+            assert client.ended()
+    with contextlib.ExitStack() as stack:
+        for _ in range(CONNECTIONS):
+            stack.enter_context(connected(strict.port)).send(LIVE)
+        with connected(strict.port) as one_too_many:
+            assert one_too_many.answer().status == 503
+            assert one_too_many.ended()
+    after = refusals(strict)
+    while not after:  # the connections are still being closed
+        after = refusals(strict)
+    for status in ("400", "408", "431", "503"):
+        assert after[status] >= before.get(status, 0.0) + 1, status
+
+
 def test_trailers_have_a_limit(running: Running) -> None:
     with connected(running.port) as client:
         client.send(chunked(BODY)[:-2])

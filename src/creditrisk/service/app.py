@@ -57,4 +57,5 @@ def create(settings: ServiceSettings | None = None, project: Project | None = No
     install(app)
     for router in ROUTERS:
         app.include_router(router)
-    return Front(Border(app, service), service)
+    routes = [route for router in ROUTERS for route in router.routes]
+    return Front(Border(app, service, routes), service)

@@ -9,13 +9,17 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
+
+from starlette.routing import Match
 
 from creditrisk.service.identifiers import Identifiers
 from creditrisk.service.problem import MEDIA_TYPE, Problem
+from creditrisk.service.telemetry import UNMATCHED
 
 if TYPE_CHECKING:
+    from starlette.routing import BaseRoute
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from creditrisk.service.service import Service
@@ -34,7 +38,6 @@ CLOSED: tuple[Header, ...] = (
     (b"cross-origin-resource-policy", b"same-origin"),
 )
 """Headers of every other answer, unless the route says something else under the same name."""
-UNMATCHED = "unmatched"
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 PATIENT = ("/v1/score/file", "/v1/models/", "/v1/applicants/")
 """Routes whose work takes its time and has a limit of its own."""
@@ -42,10 +45,14 @@ _END: Header = (b"connection", b"close")
 
 
 class Border:
-    """The ASGI wrapper."""
+    """The ASGI wrapper.
 
-    def __init__(self, app: ASGIApp, service: Service) -> None:
-        self._app, self._service = app, service
+    Args:
+        routes: those of the application, for the name of a request that is refused before it gets to one.
+    """
+
+    def __init__(self, app: ASGIApp, service: Service, routes: Sequence[BaseRoute] = ()) -> None:
+        self._app, self._service, self._routes = app, service, routes
         self._identifiers = Identifiers()
         settings = service.settings
         listed, upload = settings.max_list_bytes, settings.max_upload_bytes
@@ -83,7 +90,7 @@ class Border:
         return None
 
     def _tell(self, scope: Scope, exchange: Exchange, seconds: float, error: BaseException | None) -> None:
-        route = getattr(scope.get("route"), "path", UNMATCHED)
+        route = getattr(scope.get("route") or self._route(scope), "path", UNMATCHED)
         self._service.counts.answered(route, exchange.status, seconds)
         self._service.journal.request(
             scope["method"] if route != UNMATCHED else "-",
@@ -96,6 +103,9 @@ class Border:
             scope.get("problem"),
             error or scope.get("error"),
         )
+
+    def _route(self, scope: Scope) -> BaseRoute | None:
+        return next((route for route in self._routes if route.matches(scope)[0] is not Match.NONE), None)
 
 
 class Exchange:

@@ -56,8 +56,8 @@ class Connection(HttpToolsProtocol):
         self._in_head = self._going_on = self._ended = self._lingering = False
         self._broken: Problem | None = None
         """Why nothing after the requests under way can be understood."""
-        self._unread = 0
-        """Bytes since the parser last made something of them."""
+        self._unread = self._most = 0
+        """Bytes since the parser last made something of them, and how many a head can have that ends in this read."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection in, unless there are too many; one from beyond loopback makes keys compulsory."""
@@ -85,15 +85,18 @@ class Connection(HttpToolsProtocol):
         if self._ended:
             return
         self._unread += len(data)
+        self._most = self._unread
         try:
             self.parser.feed_data(data)
-        except httptools.HttpParserError:
-            self._break(Problem(400, "invalid-http", "This is not a valid HTTP request."))
+        except httptools.HttpParserError as error:
+            said = error.__context__  # what a call back raised
+            wrong = Problem(400, "invalid-http", "This is not a valid HTTP request.")
+            self._break(said if isinstance(said, Problem) else wrong)
         except httptools.HttpParserUpgrade as upgrade:
             self._without_upgrade(data[upgrade.args[0] :])
         else:
             if self._unread > HEAD_BYTES:
-                self._break(Problem(431, "head-too-large", f"The head is larger than {HEAD_BYTES:,} bytes."))
+                self._break(_head_too_large())
 
     def on_message_begin(self) -> None:
         """A request begins; its scope is made when its head is complete."""
@@ -104,6 +107,8 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Give a request the scope that uvicorn makes."""
+        if self._most > HEAD_BYTES:
+            self._measure()
         self._in_head, self._unread = False, 0
         if self.parser.should_upgrade():
             return
@@ -113,6 +118,16 @@ class Connection(HttpToolsProtocol):
         self.expect_100_continue = expects and self.parser.get_http_version() == "1.1"
         super().on_headers_complete()
         self.headers = []  # trailers are no headers
+
+    def _measure(self) -> None:
+        """Hold a head to its limit that may have come in one read, and was never seen to be unfinished.
+
+        Raises:
+            Problem: 431, to be found behind the parser's own error.
+        """
+        lines = sum(len(name) + len(value) + 4 for name, value in self.headers)
+        if len(self.parser.get_method()) + len(self.url) + len("  HTTP/1.1\r\n\r\n") + lines > HEAD_BYTES:
+            raise _head_too_large()
 
     def on_body(self, body: bytes) -> None:
         """A part of a body has come: the client has time for the next."""
@@ -233,6 +248,7 @@ class Connection(HttpToolsProtocol):
             self._refuse(problem)
 
     def _refuse(self, problem: Problem) -> None:
+        self._service.counts.refused(problem.status)
         self.transport.write(refusal(problem))
         self._close(unread=True)
 
@@ -245,6 +261,10 @@ class Connection(HttpToolsProtocol):
             self.flow.resume_reading()
         else:
             self.transport.close()
+
+
+def _head_too_large() -> Problem:
+    return Problem(431, "head-too-large", f"The head is larger than {HEAD_BYTES:,} bytes.")
 
 
 def _front(app: Any) -> Front:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from creditrisk.service.border import given_id, too_large, unanswered
-from creditrisk.service.connection import Connection
+from creditrisk.service.connection import HEAD_BYTES, Connection
 from creditrisk.service.cycle import CONTINUE, HotCycle, announced
 from creditrisk.service.hot import PATH
 from creditrisk.service.problem import Problem
@@ -51,6 +51,8 @@ class HotProtocol(Connection):
         if self.url != _PATH or parser.get_method() != b"POST" or parser.should_upgrade() or not self._open():
             super().on_headers_complete()
             return
+        if self._most > HEAD_BYTES:
+            self._measure()
         self._in_head, self._unread = False, 0
         before: Any = self.cycle
         keep_alive = parser.should_keep_alive() and parser.get_http_version() == "1.1"

@@ -6,6 +6,8 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 
+UNMATCHED = "unmatched"
+"""The route of a request that has none."""
 LATENCY_LIMITS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 """Upper limits of the latency histogram, in seconds."""
 
@@ -34,6 +36,10 @@ class Counts:
             self.latency_sum[route] = 0.0
         buckets[bisect_left(LATENCY_LIMITS, seconds)] += 1
         self.latency_sum[route] += seconds
+
+    def refused(self, status: int) -> None:
+        """Count what was refused before it was a request: it has no route, and nobody knows when it began."""
+        self.requests[UNMATCHED, status] += 1
 
     def watch(self, version: str, limits: Sequence[float]) -> None:
         """Count the PDs of a model version by its frozen bins from now on."""
