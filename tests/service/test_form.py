@@ -1,4 +1,5 @@
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jsonschema_rs
@@ -7,7 +8,8 @@ import yaml
 from support import SMALL_CONTRACT
 
 from creditrisk.contract import Contract
-from creditrisk.service.form import application_schema
+from creditrisk.data.row import compile_row
+from creditrisk.service.form import application_schema, example
 
 
 def schema_of(**columns: Any) -> dict[str, Any]:
@@ -59,3 +61,15 @@ def test_every_portfolio_has_a_schema(path: Path) -> None:
     made = application_schema(Contract.from_yaml(path))
     jsonschema_rs.meta.validate(made)
     assert made["properties"]
+
+
+@pytest.mark.parametrize("name", ["simulated", "lending_club"])
+def test_in_the_example_the_credit_history_began_before_the_application(name: str) -> None:
+    contract = Contract.from_yaml(Path(f"1.data/portfolios/{name}.yaml"))
+    model: Any = SimpleNamespace(scorer=SimpleNamespace(contract=contract, reference={"inputs": {}}))
+    row = compile_row(contract)(example(model))
+    assert row.faults == []
+    values = dict(zip((item.name for item in contract.inputs), row.values, strict=True))
+    months = values["account_age" if name == "simulated" else "credit_history"]
+    assert isinstance(months, float)
+    assert 119 < months < 121

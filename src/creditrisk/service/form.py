@@ -13,6 +13,7 @@ from creditrisk.service.schema import Scalar
 if TYPE_CHECKING:
     from creditrisk.service.live import Live
 
+APPLIED, BEFORE = dt.date(2024, 1, 31), dt.timedelta(days=3_653)
 _NUMBER = r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,2})?"
 
 
@@ -87,20 +88,30 @@ def _plain(limit: float | dt.date | None) -> float | str | None:
 
 
 def example(model: Live) -> dict[str, Scalar]:
-    """A complete application that the model answers: usual numbers, the first value of each list."""
+    """A complete application that the model answers: usual numbers, the first value of each list.
+
+    Its dates, such as that of the oldest account, lie ten years before the application.
+    """
     contract, reference = model.scorer.contract, model.scorer.reference["inputs"]
-    return {rule.raw: _usual(rule, reference.get(rule.name, {})) for rule in rules(contract, training=False)}
+    found = rules(contract, training=False)
+    applied = next((_within(rule, APPLIED) for rule in found if rule.name == contract.time), APPLIED)
+    days = {rule.name: applied if rule.name == contract.time else _within(rule, applied - BEFORE) for rule in found}
+    return {rule.raw: _usual(rule, reference.get(rule.name, {}), days[rule.name]) for rule in found}
 
 
-def _usual(rule: Rule, reference: dict[str, Any]) -> Scalar:
+def _within(rule: Rule, day: dt.date) -> dt.date:
+    """A day, moved to a column's limits."""
+    low, high = (limit if isinstance(limit, dt.date) else day for limit in (rule.low, rule.high))
+    return max(low, min(high, day))
+
+
+def _usual(rule: Rule, reference: dict[str, Any], day: dt.date) -> Scalar:
     if rule.type == "category":
         return next(iter(rule.column.values))
     if rule.type == "boolean":
         return next(iter(rule.column.values), True)
     if rule.type == "date":
-        day = rule.high if isinstance(rule.high, dt.date) else rule.low
-        written = day if isinstance(day, dt.date) else dt.date(2024, 1, 31)
-        return written.strftime(rule.column.format) if rule.column.format else written.isoformat()
+        return day.strftime(rule.column.format) if rule.column.format else day.isoformat()
     if rule.type == "text":
         return str(next(iter(reference.get("values") or ["none"])))
     return _number(rule, reference.get("median"))
