@@ -196,14 +196,15 @@ def test_the_forwarder_dies_with_its_worker_and_another_worker_takes_over(path: 
     assert remote_rows(database, COPIED) == local_rows(path, KEPT)
 
 
-def test_a_forwarder_that_ended_is_started_again(path: Path, database: str) -> None:
+@pytest.mark.parametrize("way", [signal.SIGKILL, signal.SIGSTOP], ids=["ended", "was stopped"])
+def test_a_forwarder_that_works_no_more_is_started_again(path: Path, database: str, way: signal.Signals) -> None:
     keeper = Keeper(settings(path.parent, database))
     keeper.start()
     try:
         until(lambda: status.read(path.parent) is not None)
         first = keeper.process_id
         assert first is not None
-        os.kill(first, signal.SIGKILL)
-        until(lambda: keeper.process_id != first)
+        os.kill(first, way)
+        until(lambda: keeper.process_id not in (first, None))
     finally:
         keeper.stop()

@@ -10,10 +10,12 @@ import sys
 import threading
 from typing import BinaryIO
 
+from creditrisk.service.child import is_stopped
 from creditrisk.service.settings import ServiceSettings
 
 LOOK_SECONDS = 1.0
 LONGEST_PAUSE = 30.0
+STOPPED_LOOKS = 5
 MODULE = "creditrisk.service.forwarder"
 _LOGGER = logging.getLogger("creditrisk.service")
 
@@ -68,11 +70,24 @@ class Keeper:
             except OSError as error:  # no memory or no process to be had now; there may be later
                 _LOGGER.error("the forwarder cannot be started: %s", error.strerror)
             else:
-                assert self._process is not None
-                self._process.wait()
+                self._until_it_ends()
                 self._let_go()
             self._stopping.wait(pause)
             pause = min(LONGEST_PAUSE, pause * 2)
+
+    def _until_it_ends(self) -> None:
+        """Wait; one that was stopped by a signal is killed: it may hold the lock of the log, and all workers wait."""
+        process, stood = self._process, 0
+        assert process is not None
+        while True:
+            try:
+                process.wait(LOOK_SECONDS)
+                return
+            except subprocess.TimeoutExpired:
+                stood = stood + 1 if is_stopped(process) else 0
+            if stood > STOPPED_LOOKS:
+                _LOGGER.error("the forwarder was stopped by a signal and is killed")
+                process.kill()
 
     def _begin(self, lock: BinaryIO) -> bool:
         with self._changing:
