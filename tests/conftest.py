@@ -11,7 +11,7 @@ import hypothesis
 import pytest
 from lender import Lender, make_lender
 from postgres import Postgres
-from support import CLASHING, SMALL_CONTRACT, Checkout, clashing_table, copy_project, make_bundle
+from support import CLASHING, DATED, SMALL_CONTRACT, Checkout, clashing_table, copy_project, dated_table, make_bundle
 
 from creditrisk.paths import Project
 
@@ -65,6 +65,12 @@ def clashing_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     contract = SMALL_CONTRACT | {"id": CLASHING, "columns": named}
     folder = tmp_path_factory.mktemp("clashing") / "bundle"
     return make_bundle(folder, "scorecard", contract=contract, table=clashing_table)
+
+
+@pytest.fixture(scope="session")
+def dated_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A scorecard of ``dated_table``'s rows; look, do not change."""
+    return make_bundle(tmp_path_factory.mktemp("dated") / "bundle", "scorecard", contract=DATED, table=dated_table)
 
 
 @pytest.fixture(scope="session")

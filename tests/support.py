@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import resource
 import shutil
@@ -83,6 +84,32 @@ def small_table(rows: int = 1_500, seed: int = 3, start: int = 0) -> pl.DataFram
             "age": random.integers(18, 80, rows),
             "outcome": np.where(bad, "default", "paid"),
         }
+    )
+
+
+DATED: dict[str, Any] = SMALL_CONTRACT | {
+    "time": "applied_on",
+    "columns": SMALL_CONTRACT["columns"]
+    | {
+        "applied": {"type": "date", "role": "time", "rename": "applied_on"},
+        "since": {"type": "date"},
+    },
+    "characteristics": {
+        "months_known": {"sql": "MONTHS_BETWEEN(since, application_date)"},
+        **SMALL_CONTRACT["characteristics"],
+    },
+}
+"""The small lender with days of application, from which one characteristic counts."""
+
+
+def dated_table(rows: int) -> pl.DataFrame:
+    """Its loans: an applicant who has been known for a shorter time is worse."""
+    table = small_table(rows)
+    bad = (table["outcome"] == "default").cast(pl.Int64)
+    day = pl.int_range(rows) * 700 // rows
+    return table.with_columns(
+        (pl.lit(dt.date(2022, 1, 1)) + pl.duration(days=day)).alias("applied"),
+        (pl.lit(dt.date(2018, 1, 1)) + pl.duration(days=day + pl.lit(bad) * 600)).alias("since"),
     )
 
 

@@ -13,12 +13,13 @@ import pandas as pd
 import polars as pl
 import pytest
 from lender import Lender
-from support import small_table
+from support import dated_table, small_table
 
 from creditrisk.errors import BundleError, DataError
 from creditrisk.model.scorer import Scorer
 from creditrisk.paths import Project
 from creditrisk.tracking.flavour import ScoringModel, _load_pyfunc, to_polars
+from creditrisk.tracking.register import signature
 from creditrisk.tracking.store import pyfunc, tracking_uri
 
 
@@ -96,6 +97,38 @@ def test_the_type_of_a_column_changes_no_answer(model: ScoringModel, kind: str) 
     assert model.predict(table)["pd"].tolist() == before
 
 
+def test_columns_that_no_rule_reads_never_matter(model: ScoringModel, lender: Lender) -> None:
+    raw = small_table(4, seed=5)
+    table = pd.read_csv(io.StringIO(raw.write_csv()))
+    table["age"] = pd.Series([[1, 2], [], None, [3]])
+    table["tags"] = pd.Series([np.array([1, 2]), np.array([]), np.array([3]), np.array([4, 5])])
+    table = pd.concat([table, table[["tags"]]], axis=1)
+    assert model.predict(table)["pd"].tolist() == expected(lender, raw)
+
+
+@pytest.mark.parametrize("value", [[1, 2], np.array([1, 2]), {"a": 1}])
+def test_a_column_of_lists_is_refused_by_name(model: ScoringModel, value: Any) -> None:
+    table = pd.read_csv(io.StringIO(small_table(3, seed=5).write_csv()))
+    table["months"] = [value] * 3
+    with pytest.raises(DataError, match=r"column 'months' holds (list|ndarray|dict) values; expected numbers"):
+        model.predict(table)
+
+
+def test_without_days_both_ways_count_from_today(dated_bundle: Path) -> None:
+    from mlflow.models.utils import _enforce_schema
+
+    scorer = Scorer.load(dated_bundle)
+    schema = signature(scorer.contract).inputs
+    raw = dated_table(20)
+    today = scorer.score_frame(raw.drop("applied"), dt.date.today())["pd"].to_list()
+    for given in (raw.drop("applied"), raw.with_columns(pl.lit(None).alias("applied"))):
+        table = _enforce_schema(pd.read_csv(io.StringIO(given.write_csv())), schema)
+        assert ScoringModel(scorer).predict(table)["pd"].tolist() == today
+    assert [item.name for item in schema.inputs if item.required] == [
+        *("income", "amount", "months", "purpose", "since"),
+    ]
+
+
 def test_a_row_that_cannot_be_scored_gets_a_verdict_and_no_number(model: ScoringModel) -> None:
     table = pd.read_csv(io.StringIO(small_table(3, seed=6).write_csv())).astype({"months": object})
     table.loc[1, "months"] = "a lot"
@@ -119,6 +152,9 @@ def test_anybody_with_mlflow_can_predict_with_the_champion(
     loaded = pyfunc().load_model("models:/CreditRiskModel-small@champion")
     answers = loaded.predict(pd.read_csv(io.StringIO(raw.write_csv())))
     assert answers["pd"].tolist() == expected(lender, raw, "fair")
+    listed = pd.read_csv(io.StringIO(raw.write_csv()))
+    listed["age"] = pd.Series([[1, 2]] * 40)
+    assert loaded.predict(listed)["pd"].tolist() == expected(lender, raw, "fair")
     without = pd.read_csv(io.StringIO(raw.drop("outcome", "age", "loan").write_csv()))
     assert loaded.predict(without)["pd"].tolist() == expected(lender, raw, "fair")
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from creditrisk.contract import as_text
+from creditrisk.data.rules import rules
 from creditrisk.errors import DataError
 from creditrisk.model.scorer import Scorer
 
@@ -28,17 +29,23 @@ class ScoringModel:
         """Score raw applications.
 
         Args:
-            model_input: columns by their raw names, of any type a reader gives; more columns do no harm.
+            model_input: columns by their raw names, of any type a reader gives; more columns do no harm, whatever they
+                hold.
             params: ``application_date`` (ISO) where the contract has one; today where absent.
 
         Returns:
             One row for each of ``model_input`` under its index: pd, score, decision, reason_1..4, characteristic_1..4,
             verdict (``scored``, or why not) and warnings.
+
+        Raises:
+            DataError: a column is missing, stands twice, or holds lists.
         """
         import pandas as pd
 
         day = (params or {}).get("application_date")
-        answers = self.scorer.score_frame(to_polars(model_input), dt.date.fromisoformat(day) if day else None)
+        read = {rule.raw for rule in rules(self.scorer.contract, training=False)}
+        used = model_input.loc[:, [str(name) in read for name in model_input.columns]]
+        answers = self.scorer.score_frame(to_polars(used), dt.date.fromisoformat(day) if day else None)
         columns = {
             series.name: series.cast(pl.Float64).to_numpy() if series.dtype.is_numeric() else series.to_list()
             for series in answers.iter_columns()
@@ -55,7 +62,7 @@ def to_polars(table: pd.DataFrame) -> pl.DataFrame:
     """A pandas table as a Polars one, NaN, NaT, NA and None all null.
 
     Raises:
-        DataError: two columns have the same name.
+        DataError: two columns have the same name, or one holds lists.
     """
     names = [str(name) for name in table.columns]
     if len(set(names)) < len(names):
@@ -68,7 +75,7 @@ def _series(name: str, column: pd.Series[Any]) -> pl.Series:
     dtype = column.dtype
     if getattr(dtype, "kind", "") in "iufb" and hasattr(dtype, "itemsize") and type(dtype).__module__ == "numpy.dtypes":
         return pl.Series(name, column.to_numpy(), nan_to_null=True)
-    values = [_plain(value) for value in column.astype(object).where(column.notna(), None).tolist()]
+    values = [_plain(value, name) for value in column.astype(object).where(column.notna(), None).tolist()]
     kinds = {type(value) for value in values} - {type(None)}
     if kinds <= {int, float} and kinds:
         return pl.Series(name, [None if value is None else float(value) for value in values], dtype=pl.Float64)
@@ -77,8 +84,10 @@ def _series(name: str, column: pd.Series[Any]) -> pl.Series:
     return pl.Series(name, [None if value is None else _text(value) for value in values], dtype=pl.String)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, name: str) -> Any:
     """A Python scalar for NumPy's and pandas' own; a time stamp without a time of day is a date."""
+    if isinstance(value, (list, tuple, set, dict)) or getattr(value, "ndim", 0) > 0:
+        raise DataError(f"column {name!r} holds {type(value).__name__} values; expected numbers, texts or dates.")
     value = value.item() if hasattr(value, "item") else value
     if isinstance(value, dt.datetime):
         return value.date() if value.time() == dt.time() else value.isoformat()

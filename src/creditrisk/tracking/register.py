@@ -129,12 +129,15 @@ def example(bundle: Path) -> pd.DataFrame:
 
 
 def needed_columns(contract: Contract) -> set[str]:
-    """Raw names of the columns that scoring reads: features, and those used by characteristics."""
+    """Raw names of the columns that scoring cannot do without: features, and those used by characteristics.
+
+    The day of application is not among them: where a row has none, it is today.
+    """
     from creditrisk.data.characteristics import parse_all
 
     used = {name for expression in parse_all(contract).characteristics.values() for name in expression.columns}
     used |= {item.name for item in contract.inputs}
-    return {raw for clean, raw in contract.raw_names.items() if clean in used}
+    return {raw for clean, raw in contract.raw_names.items() if clean in used and clean != contract.time}
 
 
 def requirements(*families: str) -> list[str]:
