@@ -352,7 +352,7 @@ def test_scoring_needs_features_alone() -> None:
     assert found.columns == ["amount", "purpose", "_fault", "_warnings"]
     with pytest.raises(DataError, match=r"lacks 1 column.*'use'"):
         clean_scoring(loans().select("amt"), contract())
-    with pytest.raises(DataError, match=r"The table has: amt\. Correct"):
+    with pytest.raises(DataError, match=r"The table has: amt\. Give the table a header row"):
         clean_scoring(
             loans().select("amt", pl.lit(None).alias("_broken"), pl.lit(None).alias("_broken_text")), contract()
         )

@@ -171,7 +171,7 @@ def test_scan_stops_at_a_broken_line_or_marks_it(tmp_path: Path) -> None:
         ("t.csv", b"a,b\n1\n", {}, "no row that can be read"),
         ("t.csv.gz", gzip.compress(CSV, mtime=0)[:-9], {}, "cannot be unpacked"),
         ("t.csv.gz", gzip.compress(b"", mtime=0), {}, "the file is empty"),
-        ("t.zip", zipped(**{"a.csv": CSV, "b.csv": CSV}), {}, "the archive holds 2 files; name one .*a.csv, b.csv"),
+        ("t.zip", zipped(**{"a.csv": CSV, "b.csv": CSV}), {}, "the archive holds 2 files; .* name .*a.csv, b.csv"),
         ("t.zip", zipped(**{"a.csv": CSV}), {"member": "b.csv"}, "no member 'b.csv'. Did you mean 'a.csv'"),
         ("t.zip", zipped(**{"a.csv": CSV})[:60], {}, "cannot be unpacked"),
         ("t.csv", CSV, {"member": "a.csv"}, "the file is no zip archive"),

@@ -140,6 +140,17 @@ def test_a_model_that_knows_no_time_has_no_day_on_record(tmp_path: Path, small_b
     assert kept_of(job)["_day"].to_list() == [None] * 20
 
 
+def test_a_file_parted_in_another_way_than_the_contracts_own_table_is_scored(
+    tmp_path: Path, small_bundle: Path
+) -> None:
+    job, scorer = job_of(tmp_path, small_bundle, small_table(5)), ready(small_bundle, verify(small_bundle).digest)
+    assert job.upload is not None
+    small_table(5).write_csv(job.upload, separator=";")
+    answered = io.BytesIO()
+    work(job, scorer, answered)
+    assert set(pl.read_csv(answered.getvalue())["verdict"]) == {"scored"}
+
+
 def test_an_id_that_has_the_name_of_an_answer_is_kept_under_another(clashing_bundle: Path, tmp_path: Path) -> None:
     table, out = clashing_table(30), io.BytesIO()
     job = job_of(tmp_path, clashing_bundle, table)

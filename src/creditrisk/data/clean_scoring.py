@@ -31,7 +31,8 @@ class ScoringCleaner:
         found = rules(contract, training=False)
         missing = [rule.raw for rule in found if rule.raw not in schema and rule.name != contract.time]
         if missing:
-            raise missing_columns(missing, list(schema), contract)
+            advice = "Give the table a header row with these names; a cell below it may be empty."
+            raise missing_columns(missing, list(schema), contract, advice)
         self._rules = [rule for rule in found if rule.raw in schema]
         self._cleaners = [column_cleaner(rule, schema[rule.raw]) for rule in self._rules]
 
@@ -71,13 +72,19 @@ class ScoringCleaner:
 
 def application_dates(raw: pl.DataFrame, contract: Contract, today: dt.date) -> pl.Series | None:
     """The day of application that counts for each row of a table; None where the contract knows no time."""
+    given = given_dates(raw, contract)
+    return None if given is None else given.fill_null(today)
+
+
+def given_dates(raw: pl.DataFrame, contract: Contract) -> pl.Series | None:
+    """The day of application that each row of a table gives, if any; None where the contract knows no time."""
     if contract.time is None:
         return None
     for rule in rules(contract, training=False):
         if rule.name == contract.time and rule.raw in raw.columns:
             days, _ = column_cleaner(rule, raw.schema[rule.raw])(raw[rule.raw])
-            return days.cast(pl.Date).fill_null(today).alias(APPLICATION_DATE)
-    return pl.repeat(today, raw.height, dtype=pl.Date, eager=True).alias(APPLICATION_DATE)
+            return days.cast(pl.Date).alias(APPLICATION_DATE)
+    return pl.repeat(None, raw.height, dtype=pl.Date, eager=True).alias(APPLICATION_DATE)
 
 
 def clean_scoring(raw: pl.DataFrame, contract: Contract, application_date: dt.date | None = None) -> pl.DataFrame:

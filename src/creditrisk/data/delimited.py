@@ -105,7 +105,7 @@ class Delimited:
         except UnicodeDecodeError as error:
             raise SourceError(
                 f"{self._where}, after row {self._rows:,}: the byte 0x{piece[error.start]:02x} is not in "
-                f"{self._encoding}; write the text's encoding under source.format.encoding."
+                f"{self._encoding}; save it so, or write a contract's own encoding under source.format.encoding."
             ) from None
 
     def _header(self) -> list[str]:
@@ -237,7 +237,8 @@ class Delimited:
             raise SourceError(
                 f"{self._where}: {self._faults:,} of the first {self._rows + fault[0] + 1:,} lines are broken, so it "
                 f"is not a table of this format. Row {self._rows + fault[0] + 1:,}: expected {fault[1]}: "
-                f"{fault[2][:100]!r}. Check source.format.separator."
+                f"{fault[2][:100]!r}. Are all lines parted as the header is? A contract's own table is parted by "
+                "source.format.separator."
             )
 
     def _requoted(self, record: bytes) -> bytes:
@@ -292,8 +293,8 @@ class Delimited:
 
     def _not_utf8(self, byte: int, place: str) -> SourceError:
         return SourceError(
-            f"{self._where}, {place}: the byte 0x{byte:02x} is not UTF-8; write the text's encoding under "
-            "source.format.encoding (latin-1 or cp1252), or save it as UTF-8."
+            f"{self._where}, {place}: the byte 0x{byte:02x} is not UTF-8; save the table as UTF-8, or write the "
+            "encoding of a contract's own (latin-1 or cp1252) under source.format.encoding."
         )
 
 

@@ -9,12 +9,16 @@ BROKEN, BROKEN_TEXT = "_broken", "_broken_text"
 columns of a broken line are null."""
 
 
+class SeparatorError(SourceError):
+    """The header row is parted by another mark than was said."""
+
+
 def checked_names(fields: list[str], separator: str, where: str) -> list[str]:
     """Column names as pandas gives them, but none twice."""
     if len(fields) == 1:
         other = max((mark for mark in ";\t|," if mark != separator), key=fields[0].count)
         if fields[0].count(other):
-            raise SourceError(
+            raise SeparatorError(
                 f"{where}: the header row is one column, {fields[0][:100]!r}, when parted by {separator!r}; the "
                 f"separator seems to be {other!r}: write it under source.format.separator."
             )
@@ -38,6 +42,9 @@ def check_text(start: bytes, where: str) -> None:
     if start.lstrip()[:15].lower().startswith((b"<!doctype html", b"<html")):
         raise SourceError(f"{where}: it is a web page, not a table; take the address of the file itself.")
     if b"\x00" in start[:100_000]:
-        raise SourceError(f"{where}: it is not text (it has zero bytes); say what it is under source.format.kind.")
+        raise SourceError(
+            f"{where}: it is not text (it has zero bytes); expected CSV, Parquet or Excel. What a name does not say, "
+            "a contract can say under source.format.kind."
+        )
     if b"\n" not in start and start.count(b"\r") > 1:
         raise SourceError(f"{where}: its lines end in a carriage return alone; save it with line ends of today.")

@@ -129,7 +129,8 @@ def _archive(path: Path, layout: Format) -> LocalFile:
         if len(names) != 1:
             listed = ", ".join(names[:20]) or "no file at all"
             raise SourceError(
-                f"{path}: the archive holds {len(names)} files; name one under source.format.member: {listed}."
+                f"{path}: the archive holds {len(names)} files; give the table's file alone, or name a contract's own "
+                f"table under source.format.member: {listed}."
             )
         member = names[0]
     if member not in names:

@@ -85,7 +85,7 @@ def check_columns(dtypes: dict[str, pl.DataType], contract: Contract) -> None:
     needed = [contract.target.column, *contract.raw_names.values()]
     missing = [name for name in needed if name not in dtypes]
     if missing:
-        raise missing_columns(missing, list(dtypes), contract)
+        raise missing_columns(missing, list(dtypes), contract, "Correct the table, or the contract's columns.")
     extra = [name for name in dtypes if name not in contract.columns and name != contract.target.column]
     if extra and contract.extra_columns == "refuse":
         hint = nearest(extra[0], contract.columns)
@@ -96,15 +96,15 @@ def check_columns(dtypes: dict[str, pl.DataType], contract: Contract) -> None:
         )
 
 
-def missing_columns(missing: list[str], there: list[str], contract: Contract) -> DataError:
-    """The error for columns that are not there."""
+def missing_columns(missing: list[str], there: list[str], contract: Contract, advice: str) -> DataError:
+    """The error for columns that are not there; ``advice`` says what can be done about it."""
     hint = nearest(missing[0], there)
     shown = ", ".join(repr(name) for name in missing[:10]) + (", ..." if len(missing) > 10 else "")
     there = [name for name in there if name not in (BROKEN, BROKEN_TEXT)]
     listed = ", ".join(there[:40]) + (", ..." if len(there) > 40 else "")
     return DataError(
         f"The table lacks {len(missing)} column(s) that the contract {contract.name!r} names: {shown}.{hint} "
-        f"The table has: {listed}. Correct the table, or the contract's columns."
+        f"The table has: {listed}. {advice}"
     )
 
 

@@ -11,7 +11,8 @@ from typing import Literal
 from creditrisk.contract import Format
 from creditrisk.data.local import LocalFile, inspect
 
-_SEPARATORS = (",", ";", "\t", "|", " ")
+SEPARATORS = (",", ";", "\t", "|", " ")
+"""Those that are usual."""
 
 
 def sniff(table: Path) -> Format:
@@ -42,7 +43,7 @@ def _start(local: LocalFile, size: int = 1 << 18) -> bytes:
 def _separator(lines: Sequence[str]) -> str:
     """The mark that parts every line into the same number of fields, the most where several do."""
     best, most = ",", (0.0, 0)
-    for mark in _SEPARATORS:
+    for mark in SEPARATORS:
         widths = [len(row) for row in islice(csv.reader(lines[:-1] if len(lines) > 2 else lines, delimiter=mark), 50)]
         if widths and widths[0] > 1:
             same = sum(width == widths[0] for width in widths) / len(widths)

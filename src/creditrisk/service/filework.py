@@ -23,6 +23,7 @@ import polars as pl
 
 from creditrisk.data.clean_scoring import application_dates
 from creditrisk.data.header import BROKEN, BROKEN_TEXT
+from creditrisk.data.layout import scoring_layout
 from creditrisk.data.pieces import pieces
 from creditrisk.errors import CreditRiskError, ServiceError
 from creditrisk.model import golden
@@ -156,7 +157,7 @@ def _scored(job: Job, scorer: Scorer, done: int) -> Iterator[tuple[pl.DataFrame,
     An id column that has the name of an answer gets `` (id)`` after it, as in ``row (id)``.
     """
     assert job.upload is not None
-    layout = scorer.contract.source.format.model_copy(update={"kind": job.kind, "member": None, "sheet": None})
+    layout = scoring_layout(Path(job.upload), scorer.contract, job.kind)
     start = done + 1
     for piece, answers in scorer.score_batches(pieces(Path(job.upload), BATCH_ROWS, layout, done), today=job.day):
         rows = pl.Series("row", np.arange(start, start + piece.height))
