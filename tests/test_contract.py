@@ -78,6 +78,7 @@ def test_protected_and_ignored_columns_are_no_inputs_but_known() -> None:
         ({"characteristics": {"amount": {"sql": "1"}}}, "a column has this name already"),
         ({"characteristics": {"2x": {"sql": "1"}}}, "a name starts with a letter"),
         ({"columns": {}}, "at least 1"),
+        ({"characteristics": {"long": {"sql": "1+" * 3_000 + "1"}}}, f"found {'1+' * 49 + '1'!r}"[:-1] + "... (6,003"),
     ],
 )
 def test_what_does_not_fit_is_said(changes: dict[str, Any], said: str) -> None:
@@ -100,6 +101,11 @@ def test_what_does_not_fit_is_said(changes: dict[str, Any], said: str) -> None:
         ({"rename": "purpose"}, "both have the clean name 'purpose'"),
         ({"type": "text", "min": None, "monotone": "increasing"}, "monotone needs a number"),
         ({"values": {1: "a", "b": "b"}}, "mix text and numbers"),
+        ({"type": "date", "min": None, "format": "%d.%Q"}, "columns.Amt: in the format '%d.%Q' %Q is not known"),
+        (
+            {"type": "date", "min": None, "format": "dd.mm.yyyy"},
+            "columns.Amt: the format 'dd.mm.yyyy' needs a year (%Y",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_column_is_said(changes: dict[str, Any], said: str) -> None:
@@ -118,7 +124,7 @@ def test_loading_asks_for_every_key_that_dvc_watches(tmp_path: Path) -> None:
 def test_loading_checks_expressions(tmp_path: Path) -> None:
     path = tmp_path / "small.yaml"
     path.write_text(yaml.safe_dump(BASE | {"characteristics": {"burden": {"sql": "amount / incme"}}}))
-    with pytest.raises(ContractError, match=r"burden.*incme"):
+    with pytest.raises(ContractError, match=r"small\.yaml: characteristics\.burden.*incme"):
         Contract.load(path)
 
 

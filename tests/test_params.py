@@ -35,6 +35,10 @@ def test_the_file_states_every_key_and_each_default() -> None:
         ("split: {test: 1.5}", "split.test"),
         ("split: {test: 0.8, calibration: 0.3}", "leave too little"),
         ("seed: -1", "seed"),
+        ("gates: {calibration_slope: [2, 1]}", "calibration_slope [2, 1] is no interval"),
+        ("gates: {calibration_in_the_large: -0.1}", "gates.calibration_in_the_large"),
+        ("gates: {margin_brier: -0.001}", "gates.margin_brier"),
+        ("gates: {margin_latency_ratio: 0}", "gates.margin_latency_ratio"),
     ],
 )
 def test_wrong_params_are_said(text: str, said: str) -> None:

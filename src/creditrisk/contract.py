@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from creditrisk.errors import ContractError, nearest
+from creditrisk.errors import ContractError, ExpressionError, nearest
 from creditrisk.settings import Frozen
 
 Scalar = str | int | float | bool
@@ -208,6 +208,8 @@ class Column(Frozen):
             raise ValueError("a boolean's values map each raw text to true or false")
         if self.decimal == "," and self.type not in ("number", "integer"):
             raise ValueError(f"decimal belongs to a number or integer, not to {self.type}")
+        if self.type == "date":
+            self._check_format()
         if self.ordered and self.type != "category":
             raise ValueError(f"only a category can be ordered, not {self.type}")
         if self.min is not None or self.max is not None:
@@ -215,6 +217,14 @@ class Column(Frozen):
         if self.monotone and not (self.type in ("number", "integer", "boolean") or self.ordered):
             raise ValueError("monotone needs a number, a boolean or an ordered category")
         return self
+
+    def _check_format(self) -> None:
+        from creditrisk.data.dates import date_format  # data -> contract would be a circle
+
+        try:
+            date_format(self.format, "format")
+        except ContractError as error:
+            raise ValueError(str(error).removeprefix("format: ")) from None
 
     def _check_range(self) -> None:
         if self.type not in ("number", "integer", "date"):
@@ -296,18 +306,24 @@ class Contract(Frozen):
         if absent:
             keys = ", ".join(f"{key}: null" if cls.model_fields[key].default is None else key for key in absent)
             raise ContractError(f"{path}: write these keys out, so that a change of theirs is noticed by DVC: {keys}.")
-        contract.check_expressions()
+        contract.check_expressions(str(path))
         return contract
 
-    def check_expressions(self) -> None:
+    def check_expressions(self, where: str = "") -> None:
         """Parse every characteristic and the population filter.
 
+        Args:
+            where: the contract's file, for messages; where absent they begin with the characteristic.
+
         Raises:
-            ExpressionError: naming the characteristic and the position.
+            ExpressionError: naming the file, the characteristic and the position.
         """
         from creditrisk.data.characteristics import parse_all  # expression -> contract would be a circle
 
-        parse_all(self)
+        try:
+            parse_all(self)
+        except ExpressionError as error:
+            raise ExpressionError(f"{where}: {error}" if where else str(error)) from None
 
     @model_validator(mode="after")
     def _names_fit(self) -> Self:

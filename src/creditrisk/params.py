@@ -10,6 +10,7 @@ from creditrisk.contract import Name
 from creditrisk.settings import Frozen
 
 Share = Annotated[float, Field(ge=0, le=1)]
+Margin = Annotated[float, Field(ge=0)]
 Family = Literal["scorecard", "ebm", "catboost", "lightgbm", "xgboost", "blend"]
 FAMILIES: tuple[Family, ...] = ("scorecard", "ebm", "catboost", "lightgbm", "xgboost", "blend")
 Member = Literal["scorecard", "ebm", "catboost", "lightgbm", "xgboost"]
@@ -214,13 +215,20 @@ class GatesParams(Frozen):
     max_brier_ratio: Annotated[float, Field(gt=0)] = 1.0
     """Upper bound of the Brier score over that of the constant base rate."""
     calibration_slope: tuple[float, float] = (0.7, 1.4)
-    calibration_in_the_large: float = 0.35
+    calibration_in_the_large: Annotated[float, Field(ge=0)] = 0.35
     """Largest absolute difference of log-odds between mean PD and bad rate that the interval may exclude."""
-    margin_brier: float = 0.002
-    margin_calibration: float = 0.1
-    margin_psi: float = 0.1
-    margin_adverse_impact: float = 0.05
-    margin_latency_ratio: float = 3.0
+    margin_brier: Margin = 0.002
+    margin_calibration: Margin = 0.1
+    margin_psi: Margin = 0.1
+    margin_adverse_impact: Margin = 0.05
+    margin_latency_ratio: Annotated[float, Field(gt=0)] = 3.0
+
+    @model_validator(mode="after")
+    def _an_interval(self) -> GatesParams:
+        low, high = self.calibration_slope
+        if low >= high:
+            raise ValueError(f"calibration_slope [{low:g}, {high:g}] is no interval; write its lower end first")
+        return self
 
 
 class RegistryParams(Frozen):

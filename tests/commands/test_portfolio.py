@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -90,3 +92,57 @@ def test_no_study_switches_nothing(project: Project, capsys: pytest.CaptureFixtu
     split(clean, contract, Split())[0]["train"].write_parquet(folder / "train.parquet")
     assert main(["store-best", "--portfolio", "small"]) == 1
     assert "study" in capsys.readouterr().err
+
+
+def rename(contract: dict[str, Any]) -> None:
+    contract["name"] = "large"
+
+
+def send_elsewhere(contract: dict[str, Any]) -> None:
+    contract["source"]["url"] = "htps://host/small.csv"
+
+
+def unpack_elsewhere(contract: dict[str, Any]) -> None:
+    contract["source"]["url"] = "zip://small.csv::htp://host/small.zip"
+
+
+def misname_target(contract: dict[str, Any]) -> None:
+    contract["target"]["column"] = "outcom"
+
+
+def misname_column(contract: dict[str, Any]) -> None:
+    contract["columns"]["incom"] = contract["columns"].pop("income") | {"rename": "income"}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (rename, "small.yaml: its name is 'large'; make it 'small'"),
+        (send_elsewhere, "the protocol 'htps' is not known. Did you mean 'https'?"),
+        (unpack_elsewhere, "the protocol 'htp' is not known. Did you mean 'http'?"),
+        (misname_target, "small.csv: The table lacks 1 column(s) that the contract 'small' names: 'outcom'."),
+        (misname_column, "small.csv: The table lacks 1 column(s) that the contract 'small' names: 'incom'."),
+    ],
+)
+def test_what_a_run_would_stop_at_is_found_by_a_check(
+    project: Project, change: Callable[[dict[str, Any]], None], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    contract = copy.deepcopy(SMALL_CONTRACT)
+    change(contract)
+    project.contract("small").write_text(yaml.safe_dump(contract, sort_keys=False))
+    assert main(["contract", "check", "--portfolio", "small"]) == 1
+    assert said in capsys.readouterr().err
+
+
+def test_a_check_says_whether_it_looked_at_the_table(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["contract", "check", "--portfolio", "small"]) == 0
+    assert "small.csv: its columns are those of the contract" in capsys.readouterr().out
+    (project.root / "small.csv").unlink()
+    assert main(["contract", "check", "--portfolio", "small"]) == 0
+    assert "not compared with the contract: small.csv is not there" in capsys.readouterr().out
+    assert main(["contract", "check"]) == 0
+    assert "the simulation: its columns are those of the contract" in capsys.readouterr().out
+    distant = SMALL_CONTRACT | {"source": {"url": "https://host/small.csv"}}
+    project.contract("small").write_text(yaml.safe_dump(distant, sort_keys=False))
+    assert main(["contract", "check", "--portfolio", "small"]) == 0
+    assert "https://host/small.csv is fetched by main.py run" in capsys.readouterr().out

@@ -9,10 +9,12 @@ from pathlib import Path
 
 from creditrisk.commands.context import Context, set_params
 from creditrisk.contract import Contract
+from creditrisk.data.fetch import check_address, local_path, shown
 from creditrisk.data.local import first_bytes
-from creditrisk.data.source import sha256_of
-from creditrisk.errors import ContractError
-from creditrisk.paths import whole
+from creditrisk.data.messages import check_columns
+from creditrisk.data.source import scan, sha256_of
+from creditrisk.errors import ContractError, DataError
+from creditrisk.paths import Project, whole
 from creditrisk.pipeline.get_data import watched_file
 
 
@@ -32,12 +34,24 @@ def check_usable(context: Context, portfolio: str) -> None:
 
 
 def _table_of(context: Context, portfolio: str) -> str:
+    return watched_file(_checked(context, portfolio), context.project)
+
+
+def _checked(context: Context, portfolio: str) -> Contract:
+    """A portfolio's contract, of its own name and with an address that can be one.
+
+    Raises:
+        ContractError: it is absent, not what it must be, or of another name.
+        SourceError: the protocol of its source's address is not known.
+    """
     contract = context.contract(portfolio)
     if contract.name != portfolio:
         raise ContractError(
             f"{context.contract_path(portfolio)}: its name is {contract.name!r}; make it {portfolio!r}."
         )
-    return watched_file(contract, context.project)
+    if contract.source.url is not None:
+        check_address(contract.source.url)
+    return contract
 
 
 def command_use(context: Context, arguments: Namespace) -> None:
@@ -63,7 +77,7 @@ def command_new(context: Context, arguments: Namespace) -> None:
     path = context.project.contract(inferred.name)
     if path.exists() and not arguments.overwrite:
         raise ContractError(f"{path} exists; choose another name with --name, or replace it with --overwrite.")
-    Contract.from_text(inferred.text, str(path)).check_expressions()
+    Contract.from_text(inferred.text, str(path)).check_expressions(str(path))
     with whole(path) as draft:
         draft.write_text(inferred.text, encoding="utf-8")
     context.show(
@@ -79,13 +93,39 @@ def command_new(context: Context, arguments: Namespace) -> None:
 def command_contract(context: Context, arguments: Namespace) -> None:
     """``main.py contract check|pin [--portfolio NAME]``."""
     portfolio = arguments.portfolio or context.params().portfolio
-    contract = context.contract(portfolio)
+    contract = _checked(context, portfolio)
     if arguments.action == "check":
-        context.show({"portfolio": portfolio, "columns": len(contract.columns), "inputs": len(contract.inputs)})
+        counts = {"portfolio": portfolio, "columns": len(contract.columns), "inputs": len(contract.inputs)}
+        context.show(counts | {"table": _compared(contract, context.project)})
         return
     path = context.contract_path(portfolio)
     digest = pin(path, contract, context.project.root)
     context.show({"portfolio": portfolio, "sha256": digest})
+
+
+def _compared(contract: Contract, project: Project) -> str:
+    """Compare the contract's columns with those of its table where that lies at hand; say whether it did.
+
+    Raises:
+        SourceError: the table cannot be read; DataError: it lacks a column, or has one that the contract does not name.
+    """
+    url = contract.source.url
+    if url is None:
+        from creditrisk.data.export import RAW
+
+        where, names = "the simulation", RAW
+    else:
+        table = local_path(url, project.root)
+        if table is None or not table.exists():
+            return (
+                f"not compared with the contract: {shown(url)} is {'not there' if table else 'fetched by main.py run'}"
+            )
+        where, names = str(table), dict(scan(table, contract.source.format).collect_schema())
+    try:
+        check_columns(names, contract)
+    except DataError as error:
+        raise DataError(f"{where}: {error}") from None
+    return f"{where}: its columns are those of the contract"
 
 
 def pin(path: Path, contract: Contract, root: Path) -> str:

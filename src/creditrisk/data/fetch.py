@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from creditrisk.contract import Source
 from creditrisk.data.local import first_bytes
-from creditrisk.errors import SourceError
+from creditrisk.errors import SourceError, nearest
 from creditrisk.progress import bar
 
 MIRROR = "DATA_MIRROR"
@@ -67,6 +67,22 @@ def local_path(url: str, base: Path) -> Path | None:
     if url.startswith("file://"):
         return Path(unquote(urlsplit(url).path))
     return None if "://" in url else base / url
+
+
+def check_address(url: str) -> None:
+    """See that every protocol in an address is a known one; nothing is looked up there.
+
+    Raises:
+        SourceError: naming the one that is not, and the nearest one.
+    """
+    if "://" not in url:
+        return
+    from fsspec import available_protocols
+
+    for part in url.split("::"):
+        protocol, mark, _ = part.partition("://")
+        if mark and protocol not in available_protocols():
+            raise _unknown_protocol(url, protocol)
 
 
 def shown(url: str) -> str:
@@ -172,12 +188,21 @@ def _unreachable(url: str, error: Exception) -> SourceError:
     if isinstance(error, FileNotFoundError) or status in (404, 410):
         return SourceError(f"{where}: there is no such file; check source.url.")
     if isinstance(error, ValueError) and "rotocol" in str(error):
-        return SourceError(f"{where}: the protocol {protocol!r} is not known; check source.url.")
+        return _unknown_protocol(url, protocol)
     said = str(error).replace(url, where).split("\n", 1)[0]
     why = f"the server answers {status}" if isinstance(status, int) else f"{type(error).__name__}: {said}"
     return SourceError(
         f"{where}: cannot be read ({why}). Check the address and the network, or put the file "
         f"into a folder and name that in {MIRROR}."
+    )
+
+
+def _unknown_protocol(url: str, protocol: str) -> SourceError:
+    from fsspec import available_protocols
+
+    return SourceError(
+        f"{shown(url)}: the protocol {protocol!r} is not known.{nearest(protocol, available_protocols())} Correct "
+        "source.url."
     )
 
 
