@@ -1,8 +1,15 @@
-"""Errors of the operating system as sentences."""
+"""Errors of the operating system as sentences, and hints."""
 
 import pytest
 
-from creditrisk.errors import os_sentence
+from creditrisk.errors import nearest, os_sentence
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "found"), [("Y", ["x", "y"], "y"), ("status", ["STATUSS", "Day"], "STATUSS")]
+)
+def test_the_nearest_name_may_be_written_in_other_letters(name: str, known: list[str], found: str) -> None:
+    assert nearest(name, known) == f" Did you mean {found!r}?"
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,9 @@ def os_sentence(error: OSError) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return `` Did you mean 'x'?`` for the closest known name, or an empty string."""
-    match = difflib.get_close_matches(name, [str(k) for k in known], n=1, cutoff=0.5)
-    return f" Did you mean {match[0]!r}?" if match else ""
+    """Return `` Did you mean 'x'?`` for the closest known name, upper or lower case, or an empty string."""
+    by_letters: dict[str, str] = {}
+    for item in known:
+        by_letters.setdefault(str(item).casefold(), str(item))
+    match = difflib.get_close_matches(name.casefold(), by_letters, n=1, cutoff=0.5)
+    return f" Did you mean {by_letters[match[0]]!r}?" if match else ""

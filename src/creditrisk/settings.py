@@ -14,6 +14,8 @@ from creditrisk.errors import ContractError, nearest
 MAX_NODES = 100_000
 """Nodes a YAML file may hold once its aliases are expanded; more is taken for an attack."""
 MAX_BYTES = 5_000_000
+QUOTED = 100
+"""Characters of a wrong value that messages quote."""
 
 
 class Frozen(BaseModel):
@@ -59,10 +61,19 @@ def explain(error: ValidationError, where: str) -> str:
         place = ".".join(str(part) for part in item["loc"] if not _is_tag(part))
         message = item["msg"].removeprefix("Value error, ")
         found = item.get("input")
-        shown = "" if isinstance(found, (dict, list, BaseModel)) or item["type"] == "missing" else f", found {found!r}"
+        shown = (
+            ""
+            if isinstance(found, (dict, list, BaseModel)) or item["type"] == "missing"
+            else f", found {_quoted(found)}"
+        )
         at = f"{where}: {place}: " if place else f"{where}: "
         sentences.append(f"{at}{message}{shown}".rstrip(".") + ".")
     return "\n".join(dict.fromkeys(sentences))
+
+
+def _quoted(found: Any) -> str:
+    text = repr(found)
+    return text if len(text) <= QUOTED else f"{text[:QUOTED]}... ({len(text):,} characters)"
 
 
 def _is_tag(part: int | str) -> bool:

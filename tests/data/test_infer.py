@@ -486,7 +486,12 @@ def test_wrong_requests_get_a_sentence(tmp_path: Path, write: Write) -> None:
         infer(header, "outcome")
     alone = tmp_path / "alone.csv"
     alone.write_text("outcome,currency\n0,EUR\n1,EUR\n0,EUR\n")
-    with pytest.raises(DataError, match="no column is left to learn from"):
+    with pytest.raises(
+        DataError, match=r"no column is left to learn from: currency \(constant: 'EUR' in every row\)\."
+    ):
+        infer(alone, "outcome")
+    alone.write_text("outcome\n0\n1\n0\n")
+    with pytest.raises(DataError, match=r"no column is left to learn from\. Bring"):
         infer(alone, "outcome")
 
 

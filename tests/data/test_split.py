@@ -133,7 +133,7 @@ def test_hash_is_possible_with_dates_too() -> None:
             table(500),
             {"time": "applied", "test_from": "2030-01-01"},
             Split(),
-            "The test part has 0 good and 0 bad rows",
+            r"The test part has 0 good and 0 bad rows \(test from 2030-01-01\);",
         ),
     ],
 )

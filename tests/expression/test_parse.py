@@ -106,6 +106,7 @@ def test_meaning(sql: str, expected: Any) -> None:
         ("amount -- all", "leave comments out"),
         ("'open", "is a quotation mark missing?"),
         ("", "it is empty"),
+        ("-" * 2_000 + "inc", "it is a comment alone, which -- begins"),
         ("amount + purpose", "line 1, column 10: + takes a number, 'purpose' is a text"),
         ("amount = 'x'", "one kind, found a number and a text; write a number without quotes"),
         ("purpose = 3", "write '3'"),

@@ -360,6 +360,16 @@ def test_status_of_a_registry_without_a_model(project: Project, small: Params) -
         promote(project, small)
 
 
+def test_who_scores_before_a_version_was_promoted_is_told_of_those_there_are(
+    project: Project, small: Params, lender: Lender
+) -> None:
+    register(project, small, lender.bundle("poor"))
+    with pytest.raises(
+        TrackingError, match=r"no champion yet: no version of .*there are: 1\)\. main.py history .* promote"
+    ):
+        champion_bundle(project, small)
+
+
 def test_an_unknown_version_is_said_so(bank: Project, small: Params) -> None:
     with pytest.raises(TrackingError, match="has no version 7; there are: 1"):
         promote(bank, small, "7")

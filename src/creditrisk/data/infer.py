@@ -196,10 +196,10 @@ def _drafts(
     mark_repeated(table, drafts)
     _suggest_time(drafts, time)
     if not any(draft.role == "feature" for draft in drafts):
+        left_out = "; ".join(f"{draft.raw} ({draft.notes[0]})" for draft in drafts[:20] if draft.notes)
         raise DataError(
-            f"{path}: no column is left to learn from: "
-            + "; ".join(f"{draft.raw} ({draft.notes[0]})" for draft in drafts[:20] if draft.notes)
-            + ". Bring a table with what was known at the time of application."
+            f"{path}: no column is left to learn from{f': {left_out}' if left_out else ''}. Bring a table with what "
+            "was known at the time of application."
         )
     return drafts, marks
 

@@ -166,7 +166,7 @@ class Tally:
     def _check_empty_columns(self, kept: int) -> None:
         for rule in self._rules:
             if self._present[rule.name] == 0 and rule.column.role == "feature":
-                counts = {key: count for key, count in self._column(rule).items() if count}
+                counts = ", ".join(f"{count:,} {key}" for key, count in self._column(rule).items() if count)
                 raise DataError(
                     f"Column {rule.raw!r} has no usable value in any of the {kept:,} rows of {self._contract.name!r} "
                     f"({counts}); expected {rule.expected[UNPARSEABLE]}. Correct its rules, or set role: ignore."

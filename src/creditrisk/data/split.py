@@ -215,12 +215,10 @@ def _check_classes(name: str, part: pl.DataFrame, rule: SplitRule) -> None:
     good = part.height - bad
     if min(bad, good) >= MIN_CLASS_ROWS:
         return
-    where = (
-        f" (test from {rule.test_from}, mature until {rule.mature_until})"
-        if rule.test_from or rule.mature_until
-        else ""
-    )
+    days = {"test from": rule.test_from, "mature until": rule.mature_until}
+    listed = ", ".join(f"{what} {day}" for what, day in days.items() if day)
     raise DataError(
-        f"The {name} part has {good:,} good and {bad:,} bad rows{where}; at least {MIN_CLASS_ROWS} of each are needed. "
-        "Bring more rows, or change split in params.yaml, or test_from, as_of and maturity in the contract."
+        f"The {name} part has {good:,} good and {bad:,} bad rows{f' ({listed})' if listed else ''}; at least "
+        f"{MIN_CLASS_ROWS} of each are needed. Bring more rows, or change split in params.yaml, or test_from, as_of "
+        "and maturity in the contract."
     )

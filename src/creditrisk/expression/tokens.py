@@ -147,7 +147,9 @@ def checked_tokens(sql: str, kinds: Mapping[str, Kind], place: Place) -> list[To
     except SqlglotError:
         raise place.error(None, "it cannot be split into words; is a quotation mark missing?") from None
     if not tokens:
-        raise place.error(None, "it is empty")
+        raise place.error(
+            None, "it is a comment alone, which -- begins; leave comments out" if sql.strip() else "it is empty"
+        )
     if len(tokens) > MAX_TOKENS:
         raise place.error(tokens[MAX_TOKENS].start, f"it has over {MAX_TOKENS:,} words; split it into several")
     _check_nesting(tokens, place)

@@ -77,7 +77,7 @@ class Scorer:
     def from_files(cls, folder: Path, manifest: Manifest | None = None) -> Scorer:
         """Compile a bundle whose files have been checked, or one that is just being made and has no manifest yet."""
         contract = Contract.from_text((folder / "contract.yaml").read_text(encoding="utf-8"), f"{folder}/contract.yaml")
-        contract.check_expressions()
+        contract.check_expressions(f"{folder}/contract.yaml")
         model = load_model(folder / "model")
         if [i.name for i in model.inputs] != [i.name for i in contract.inputs]:
             raise BundleError(

@@ -190,9 +190,16 @@ def champion_bundle(project: Project, params: Params) -> tuple[Path, str]:
     """
     found = champion(project, params)
     if found is None:
+        there = ", ".join(item.version for item in versions(project, params))
+        option = f"--portfolio {params.portfolio}"
+        todo = (
+            f"no version of {model_name(params)} was promoted (there are: {there}). main.py history {option} says what "
+            f"was decided, main.py promote {option} tests again"
+            if there
+            else f"type main.py run {option}"
+        )
         raise TrackingError(
-            f"Portfolio {params.portfolio!r} has no champion yet: type main.py run --portfolio {params.portfolio}, "
-            "or name a bundle with --bundle."
+            f"Portfolio {params.portfolio!r} has no champion yet: {todo}; or name a bundle with --bundle."
         )
     return download(project, found), found.digest
 
