@@ -117,6 +117,17 @@ def test_duplicates_apart_from_the_id_are_dropped(tmp_path: Path) -> None:
     assert (kept.height, report.duplicates) == (8, 0)
 
 
+def test_ids_that_several_rows_have_are_counted(tmp_path: Path) -> None:
+    ids = ["L0", "L0", "L0", "L3", "L3", "L5", "L6", "L6"]
+    raw = loans(no=ids, y=["0", "1", "0", "1", "0", "1", "0", "2"])
+    for found in (write(raw, contract(), tmp_path)[2], clean_training(raw.lazy(), contract()).report()):
+        assert found.repeated_ids == 2, "L6 is kept once: the other row's outcome is neither good nor bad"
+    same = raw.with_columns(amt=pl.lit("5"), use=pl.lit("1"), sex=pl.lit("m"), junk=pl.lit("?"), y=pl.lit("0"))
+    same = pl.concat([same, loans(2)])
+    assert write(same, contract(), tmp_path)[2].repeated_ids == 1, "rows that repeat another are no rows of their own"
+    assert write(loans(), contract(id=None), tmp_path)[2].repeated_ids == 0
+
+
 def test_population_uses_clean_columns_and_the_target(tmp_path: Path) -> None:
     given = contract(population="amount < 105 AND y <> '1'")
     raw = loans(y=["0", "1", "0", "1.0", "1", "0", "1", "1"])

@@ -227,6 +227,23 @@ def test_currency_signs_and_thousands_are_read(write: Write) -> None:
     assert inputs["price"].null_count() == 0
 
 
+@pytest.mark.parametrize("mark", ["'", "\u2019"])
+def test_money_whose_thousands_an_apostrophe_parts_is_a_number_and_no_id(write: Write, mark: str) -> None:
+    price = [f"${1 + row % 9}{mark}{row:03d}.50" for row in range(400)]
+    path = write(loans().drop("loan_id").with_columns(pl.Series("price", price)))
+    contract, report, inputs = used(infer(path, "outcome"), path)
+    assert (contract.columns["price"].role, contract.columns["price"].strip) == ("feature", f"${mark}")
+    assert contract.id is None
+    assert report.rows_quarantined == 0
+    assert inputs["price"].to_list() == [float(text.replace(mark, "").strip("$")) for text in price]
+
+
+def test_apostrophes_that_part_no_thousands_make_no_number(write: Write) -> None:
+    path = write(loans().with_columns(pl.Series("size", [f"5'{row % 12}" for row in range(400)])))
+    contract, _, _ = used(infer(path, "outcome"), path)
+    assert contract.columns["size"].type == "category"
+
+
 @pytest.mark.parametrize(
     ("written", "found"),
     [
@@ -603,6 +620,19 @@ def test_a_table_without_decimal_commas_keeps_its_points(write: Write) -> None:
     table = loans().with_columns(pl.Series("rate", [f"{1 + row % 97}.125" for row in range(400)]))
     inferred = infer(write(table.with_columns(pl.Series("balance", thousands))), "outcome")
     assert "decimal:" not in inferred.text
+
+
+@pytest.mark.parametrize("written", ["%b-%Y", "%m/%Y"])
+def test_where_the_application_is_known_by_its_month_its_days_are_no_leakage(write: Write, written: str) -> None:
+    start = pl.Series(np.datetime64("2019-01-01", "ms") + np.arange(400).astype("timedelta64[D]"))
+    table = loans().with_columns(
+        applied=start.dt.to_string(written),
+        signed=start.dt.to_string("%Y-%m-%d"),
+        paid_out=start.dt.offset_by("40d").dt.to_string("%Y-%m-%d"),
+    )
+    contract = Contract.from_text(infer(write(table), "outcome", time="applied").text, "loans.yaml")
+    assert "leakage" not in contract.columns["signed"].note
+    assert "of its dates lie after the application" in contract.columns["paid_out"].note
 
 
 def test_money_with_signs_that_tells_the_outcome_is_leakage(write: Write) -> None:

@@ -18,7 +18,9 @@ FEW = 200
 """Values of which a column may have so many to be counted one by one."""
 SAMPLE = 20_000
 """Rows from which patterns are read; what a sample suggests is then checked on all rows."""
-_SYMBOLS = ["$", "€", "£", ",", "%", " ", "\u00a0"]
+CURRENCIES, APOSTROPHES = "$€£", "'\u2019"
+"""Signs beside a number, and marks that part its thousands in Switzerland."""
+_SYMBOLS = [*CURRENCIES, *APOSTROPHES, ",", "%", " ", "\u00a0"]
 
 
 @dataclass
@@ -40,7 +42,7 @@ class Profile:
     low: float | None = None
     high: float | None = None
     stripped: int = 0
-    """Rows whose value is a number once currency signs, thousands' commas and percent signs are taken away."""
+    """Rows whose value is a number once currency signs, marks of thousands and percent signs are taken away."""
     distinct: int = 0
     """Exact up to ``FEW`` and where nearly all values differ, else estimated."""
     length: float = 0.0
@@ -125,7 +127,7 @@ def profile(frame: pl.LazyFrame) -> Table:
 
 def comma_number(text: pl.Expr) -> pl.Expr:
     """The number in a text such as ``1.234,50 €``, its comma being the decimal mark; null where it is none."""
-    marks = [mark for mark in _SYMBOLS if mark != ","]
+    marks = [mark for mark in _SYMBOLS if mark not in f",{APOSTROPHES}"]
     return _finite(pointed(text.str.replace_many(marks, [""] * len(marks))))
 
 
@@ -141,8 +143,9 @@ def _needs_commas(one: Profile) -> bool:
 
 
 def stripped_number(text: pl.Expr) -> pl.Expr:
-    """The number in a text such as ``$1,234.50`` or ``12 %``; null where commas do not part thousands."""
-    thousands = ~text.str.contains(",", literal=True) | text.str.contains(r"^\D*[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?\D*$")
+    """The number in a text such as ``$1,234.50``, ``1'234`` or ``12 %``; null where such marks part no thousands."""
+    parted = [rf"[0-9]{{1,3}}({mark}[0-9]{{3}})+" for mark in f",{APOSTROPHES}"]
+    thousands = ~text.str.contains(f"[,{APOSTROPHES}]") | text.str.contains(rf"^\D*({'|'.join(parted)})(\.[0-9]+)?\D*$")
     bare = text.str.replace_many(_SYMBOLS, [""] * len(_SYMBOLS)).cast(pl.Float64, strict=False)
     return pl.when(thousands & bare.is_finite()).then(bare)
 

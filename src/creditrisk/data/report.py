@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from creditrisk.contract import TARGET, Contract
+from creditrisk.contract import ID, TARGET, Contract
 from creditrisk.data.rules import BEYOND as RANGE
 from creditrisk.data.rules import (
     CLIPPED,
@@ -52,6 +52,8 @@ class CleaningReport:
 
     rows_read: int
     duplicates: int
+    repeated_ids: int
+    """Ids that several of the rows kept have; where duplicates are dropped, each row with a content of its own."""
     excluded_by_target: dict[str, int]
     """By the target's value."""
     outside_population: int
@@ -77,6 +79,7 @@ class Tally:
     def __init__(self, contract: Contract, rules: list[Rule], broken: pl.DataFrame) -> None:
         self._contract, self._rules = contract, rules
         self._states = np.zeros(5, dtype=np.int64)
+        self._ids: list[npt.NDArray[np.uint64]] = []
         self._codes = {rule.name: np.zeros(CODES, dtype=np.int64) for rule in rules}
         self._present = {rule.name: 0 for rule in rules}
         self._excluded: Counter[str] = Counter()
@@ -89,6 +92,9 @@ class Tally:
     def add(self, batch: pl.DataFrame, faults: pl.DataFrame) -> None:
         """Count one piece of the marked table and its lines of the quarantine."""
         self._states += np.bincount(batch[STATE].to_numpy(), minlength=5)
+        if self._contract.id_columns:
+            # 64 bits of each: among ten million ids two different ones look alike with a probability of 3e-6.
+            self._ids.append(batch[ID].filter(batch[STATE] == KEPT).hash().to_numpy())
         counted = batch.select(STATE, TARGET, TARGET_TEXT, *(CODE + rule.name for rule in self._rules))
         lost = counted.filter(pl.col(STATE) != KEPT)  # few rows, so what was kept is counted as all but these
         bad = lost.filter(pl.col(STATE) == QUARANTINED)
@@ -127,6 +133,7 @@ class Tally:
         return CleaningReport(
             rows_read=read,
             duplicates=int(self._states[DUPLICATE]),
+            repeated_ids=self._repeated_ids(),
             excluded_by_target=dict(self._excluded.most_common()),
             outside_population=int(self._states[OUTSIDE]),
             rows_quarantined=quarantined,
@@ -137,6 +144,10 @@ class Tally:
             rules={f"{column}: {rule}" if column else rule: n for (column, rule), n in self._faults.most_common()},
             columns={rule.name: self._column(rule) for rule in self._rules},
         )
+
+    def _repeated_ids(self) -> int:
+        ordered = np.sort(np.concatenate([*self._ids, np.empty(0, np.uint64)]))
+        return int(np.unique(ordered[1:][ordered[1:] == ordered[:-1]]).size)
 
     def _column(self, rule: Rule) -> dict[str, int]:
         codes = self._codes[rule.name]

@@ -106,7 +106,10 @@ def _after(table: Table, draft: Draft, time: Draft) -> float:
             return pl.col(of.raw).cast(pl.Date)
         return date_format(of.keys.get("format"), of.raw).expression(text_of_column(of.raw, dtype))
 
-    share = table.sampled.select((day(draft) > day(time).dt.offset_by("1d")).mean()).item()
+    # A month is read as its first day; the application may have been on any of it.
+    written = time.keys.get("format")
+    tolerance = "1d" if written is None or "%d" in written else "1mo"
+    share = table.sampled.select((day(draft) > day(time).dt.offset_by(tolerance)).mean()).item()
     return float(share or 0.0)
 
 

@@ -9,6 +9,8 @@ import polars as pl
 from creditrisk.data import naming
 from creditrisk.data.draft import MIN_SHARE, Draft, list_missing
 from creditrisk.data.profile import (
+    APOSTROPHES,
+    CURRENCIES,
     FEW,
     WORDS,
     Profile,
@@ -41,7 +43,7 @@ def as_number(table: Table, one: Profile, draft: Draft) -> bool:
                     return False
                 words = list(others)
             else:
-                strip = "".join(mark for mark in "$€£,%" if _holds(table, one, mark))
+                strip = "".join(mark for mark in f"{CURRENCIES},{APOSTROPHES}%" if _holds(table, one, mark))
         elif rest:
             draft.notes.append(f"{rest:,} values are no numbers; their rows go to quarantine")
     if naming.is_code(one.name) and one.whole == one.numbers and not strip and not words and one.distinct > 2:
@@ -77,7 +79,7 @@ def _as_comma_number(table: Table, one: Profile, draft: Draft) -> bool:
     one.fractions = one.numbers - one.whole
     draft.type = "number"
     draft.keys["decimal"] = ","
-    if strip := "".join(mark for mark in "$€£%" if _holds(table, one, mark)):
+    if strip := "".join(mark for mark in f"{CURRENCIES}%" if _holds(table, one, mark)):
         draft.keys["strip"] = strip
     draft.notes.append(f"the comma is read as the decimal mark, points as thousands ({one.low:g} to {one.high:g})")
     list_missing(table, one, draft, ())

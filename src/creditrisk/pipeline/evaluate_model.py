@@ -125,6 +125,7 @@ def _data_facts(stage: Stage) -> DataFacts:
         parts=parts,
         other_counts={
             "duplicates dropped": cleaning["duplicates"],
+            "ids of several rows": cleaning["repeated_ids"],
             "outside the population": cleaning["outside_population"],
             **{f"excluded, target {value!r}": n for value, n in cleaning["excluded_by_target"].items()},
         },

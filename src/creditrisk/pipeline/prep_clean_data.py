@@ -18,4 +18,7 @@ def prep_clean_data(stage: Stage) -> str:
         broken=raw / "broken.parquet",
     )
     write_json(stage.artifacts / "cleaning.json", report.to_json())
-    return f"clean: {report.rows_kept:,} rows of {report.rows_read:,}, {report.rows_quarantined:,} in quarantine"
+    said = f"clean: {report.rows_kept:,} rows of {report.rows_read:,}, {report.rows_quarantined:,} in quarantine"
+    if report.repeated_ids:
+        said += f"; check id: {report.repeated_ids:,} ids stand in several rows of different content"
+    return said
