@@ -78,7 +78,7 @@ def test_protected_and_ignored_columns_are_no_inputs_but_known() -> None:
         ({"characteristics": {"amount": {"sql": "1"}}}, "a column has this name already"),
         ({"characteristics": {"2x": {"sql": "1"}}}, "a name starts with a letter"),
         ({"columns": {}}, "at least 1"),
-        ({"characteristics": {"long": {"sql": "1+" * 3_000 + "1"}}}, f"found {'1+' * 49 + '1'!r}"[:-1] + "... (6,003"),
+        ({"characteristics": {"long": {"sql": "1+" * 3_000 + "1"}}}, f"found {'1+' * 49 + '1'!r}"[:-1] + "... (6,001"),
     ],
 )
 def test_what_does_not_fit_is_said(changes: dict[str, Any], said: str) -> None:

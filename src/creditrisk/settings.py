@@ -73,7 +73,7 @@ def explain(error: ValidationError, where: str) -> str:
 
 def _quoted(found: Any) -> str:
     text = repr(found)
-    return text if len(text) <= QUOTED else f"{text[:QUOTED]}... ({len(text):,} characters)"
+    return text if len(text) <= QUOTED else f"{text[:QUOTED]}... ({len(str(found)):,} characters)"
 
 
 def _is_tag(part: int | str) -> bool:

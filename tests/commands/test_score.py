@@ -142,5 +142,5 @@ def test_the_screen_says_what_was_taken_for_granted(
     assert "(today) in 30 rows without a day of application" in shown
     command_score(Context(Project(tmp_path), as_json=True), asked)
     told = json.loads(capsys.readouterr().out)
-    assert told["rows_without_date"] == 30
+    assert (told["rows_without_date"], told["read_as"]) == (30, "utf-8, parted by ';'")
     assert dt.date.fromisoformat(told["counted_from"]) <= dt.date.today()

@@ -48,14 +48,20 @@ def command_score(context: Context, arguments: Namespace) -> None:
     found = score_file(scorer, table, out)
     bad = Counter(found.verdicts)
     scored = bad.pop("scored", 0)
-    value = {"rows": scored + sum(bad.values()), "scored": scored, "not_scored": dict(bad.most_common(10))}
+    rows = found.verdicts.total()
     notes = _notes(found, scorer.contract.source.format)
     context.show(
-        value
-        | {"counted_from": str(found.today) if found.undated else None, "rows_without_date": found.undated}
-        | {"out": str(out)},
+        {
+            "rows": rows,
+            "scored": scored,
+            "not_scored": dict(bad.most_common(10)),
+            "read_as": dict(notes).get("read as"),
+            "counted_from": str(found.today) if found.undated else None,
+            "rows_without_date": found.undated,
+            "out": str(out),
+        },
         [
-            ("rows", f"{value['rows']:,}"),
+            ("rows", f"{rows:,}"),
             ("scored", f"{scored:,}"),
             *[("not scored", f"{count:,}: {why}") for why, count in bad.most_common(5)],
             *notes,
