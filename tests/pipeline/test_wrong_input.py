@@ -191,3 +191,13 @@ def test_a_disk_that_fills_while_the_parts_are_written_leaves_the_former_ones(sm
             split_data(again)
     assert small.files() == before
     assert report.read_bytes() == reported
+
+
+def test_rows_under_another_rows_id_are_said(small: Small) -> None:
+    stage = small.run()
+    assert "ids" not in prep_clean_data(stage)
+    table(lambda raw: raw.with_columns(loan=pl.when(pl.int_range(pl.len()) < 5).then(pl.lit("L9")).otherwise("loan")))(
+        small
+    )
+    stage = small.run()
+    assert prep_clean_data(stage).endswith("; ids that several rows have: 1 (is id the right column?)")

@@ -20,5 +20,5 @@ def prep_clean_data(stage: Stage) -> str:
     write_json(stage.artifacts / "cleaning.json", report.to_json())
     said = f"clean: {report.rows_kept:,} rows of {report.rows_read:,}, {report.rows_quarantined:,} in quarantine"
     if report.repeated_ids:
-        said += f"; check id: {report.repeated_ids:,} ids stand in several rows of different content"
+        said += f"; ids that several rows have: {report.repeated_ids:,} (is id the right column?)"
     return said
