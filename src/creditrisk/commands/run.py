@@ -8,11 +8,13 @@ import subprocess
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from creditrisk.commands.context import NEXT, Context
+from creditrisk.commands.fallback import as_before
 from creditrisk.commands.portfolio import check_usable, use
 from creditrisk.errors import DataError
 from creditrisk.params import Params
@@ -44,37 +46,44 @@ def command_run(context: Context, arguments: Namespace) -> None:
 
 
 def reproduce(context: Context, target: str | None = None) -> None:
-    """Run ``dvc repro`` and show each stage as it goes.
+    """Run ``dvc repro`` for the current portfolio and show each stage as it goes.
 
     Args:
         context: the checkout.
         target: the last stage to run; None runs them all.
 
     Raises:
-        DataError: a stage failed; its own sentence is the message.
+        DataError: a stage failed; its own sentence is the message, and tables and artifacts are as they were.
     """
+    _prepare_dvc(context.project)
+    with as_before(context.project, context.params().portfolio):
+        _repro(context, target)
+
+
+def _repro(context: Context, target: str | None) -> None:
     project = context.project
-    _prepare_dvc(project)
     faults: list[str] = []
     stage, began, code = "", time.monotonic(), 0
-    for line in _lines_of([sys.executable, "-m", "dvc", "repro", *([target] if target else [])], project.pipeline):
-        if isinstance(line, int):
-            code = line
-        elif match := _STAGE.match(line):
-            stage, began = match[1] or match[2], time.monotonic()
-            if match[2]:
-                _progress(context, stage, "unchanged" if "didn't" in line else "from the run cache")
-        elif line.startswith("error: "):
-            faults.append(line.removeprefix("error: "))
-        elif line.startswith("ERROR: "):
-            if not re.search(r"exited with \d+$", line):
-                faults.append(line.removeprefix("ERROR: "))
-        elif _RESULT.match(line):
-            _progress(context, stage, line, time.monotonic() - began)
-        elif faults and line.strip():
-            faults.append(line)
-        elif line.strip() and not line.startswith(_DVC_HINTS):
-            context.say(f"      {line}")
+    command = [sys.executable, "-m", "dvc", "repro", *([target] if target else [])]
+    with closing(_lines_of(command, project.pipeline)) as said:
+        for line in said:
+            if isinstance(line, int):
+                code = line
+            elif match := _STAGE.match(line):
+                stage, began = match[1] or match[2], time.monotonic()
+                if match[2]:
+                    _progress(context, stage, "unchanged" if "didn't" in line else "from the run cache")
+            elif line.startswith("error: "):
+                faults.append(line.removeprefix("error: "))
+            elif line.startswith("ERROR: "):
+                if not re.search(r"exited with \d+$", line):
+                    faults.append(line.removeprefix("ERROR: "))
+            elif _RESULT.match(line):
+                _progress(context, stage, line, time.monotonic() - began)
+            elif faults and line.strip():
+                faults.append(line)
+            elif line.strip() and not line.startswith(_DVC_HINTS):
+                context.say(f"      {line}")
     if code:
         raise DataError("\n".join(faults) or f"dvc repro ended with exit code {code}; its output stands above.")
 
@@ -90,7 +99,7 @@ def _progress(context: Context, stage: str, text: str, seconds: float | None = N
     context.say(f"{number}/{len(STAGES)} {stage:<16} {text}{took}")
 
 
-def _lines_of(command: list[str], folder: Path) -> Iterator[str | int]:
+def _lines_of(command: list[str], folder: Path) -> Generator[str | int]:
     """What a command prints, line by line, and in the end its exit code."""
     # DVC starts `python`, which must be this interpreter even where its environment is not activated.
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
@@ -104,9 +113,13 @@ def _lines_of(command: list[str], folder: Path) -> Iterator[str | int]:
         errors="replace",
     )
     assert process.stdout is not None
-    for line in process.stdout:
-        yield line.rstrip("\n")
-    yield process.wait()
+    try:
+        for line in process.stdout:
+            yield line.rstrip("\n")
+        yield process.wait()
+    finally:  # where this is stopped, so is DVC: its stage still writes
+        process.stdout.close()
+        process.wait()
 
 
 def _prepare_dvc(project: Project) -> None:

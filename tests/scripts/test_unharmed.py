@@ -1,0 +1,59 @@
+"""The real path of wrong input: main.py and DVC, after which everything is as it was before."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from support import Checkout, small_table
+
+FAULTS: dict[str, tuple[Callable[[Checkout], object], str]] = {
+    "empty table": (lambda checkout: (checkout.root / "small.csv").write_text(""), "empty"),
+    "renamed column, found by the second stage": (
+        lambda checkout: small_table().rename({"income": "incom"}).write_csv(checkout.root / "small.csv"),
+        "'income'",
+    ),
+    "too few rows, found by the fourth": (
+        lambda checkout: small_table(30).write_csv(checkout.root / "small.csv"),
+        "part has",
+    ),
+}
+
+
+def files(checkout: Checkout) -> dict[str, bytes]:
+    folders = (checkout.root / "1.data" / "tables", checkout.artifacts)
+    found = {str(path): path.read_bytes() for folder in folders for path in folder.rglob("*") if path.is_file()}
+    return found | {"dvc.lock": (checkout.pipeline / "dvc.lock").read_bytes()}
+
+
+def answers(checkout: Checkout) -> dict[str, Any]:
+    """What status, the readiness tests and scoring say, without what a clock says."""
+    told: dict[str, Any] = {}
+    for command in (("status",), ("test-model",), ("score", "loans.csv", "--out", "out.csv")):
+        done = checkout.main("--json", *command)
+        assert done.returncode == 0, done.stdout + done.stderr
+        told[command[0]] = json.loads(done.stdout)
+    del told["test-model"]["loading"]["seconds"], told["status"]["stale"]
+    told["test-model"]["performance"].pop("gates", None)
+    told["score"].pop("seconds", None)
+    return told | {"answers": (checkout.root / "out.csv").read_text()}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_run_that_is_refused_leaves_everything_as_it_was(checkout: Checkout, fault: str) -> None:
+    small_table(50, seed=8).write_csv(checkout.root / "loans.csv")
+    good = (checkout.root / "small.csv").read_bytes()
+    before, told = files(checkout), answers(checkout)
+    change, said = FAULTS[fault]
+    change(checkout)
+    done = checkout.main("run")
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert files(checkout) == before
+    assert answers(checkout) == told
+    (checkout.root / "small.csv").write_bytes(good)
+    again = checkout.repro()
+    assert "up to date" in again.stdout, again.stdout + again.stderr
