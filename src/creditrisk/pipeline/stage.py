@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from collections.abc import Callable
@@ -54,7 +55,11 @@ class Stage:
 
 
 def run(work: Callable[[Stage], str]) -> None:
-    """Run a stage as a script: one line of result, or one sentence of what is wrong and exit code 1."""
+    """Run a stage as a script: one line of result, or one sentence of what is wrong and exit code 1.
+
+    A stage takes no arguments: what it does stands in params.yaml and the contract. Others end with exit code 2.
+    """
+    argparse.ArgumentParser(description=work.__doc__).parse_args()
     try:
         print(work(Stage.open()), flush=True)
     except CreditRiskError as error:
