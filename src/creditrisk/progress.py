@@ -25,7 +25,9 @@ class Bar:
 
     def advance(self, amount: float = 1.0, note: str = "") -> None:
         """Count ``amount`` more as done; ``note`` says what is going on."""
-        self._done += amount
+        # What is given is an estimate at times, such as seconds that a last fit goes beyond.
+        done = self._done + amount if self._total is None else min(self._done + amount, self._total)
+        amount, self._done = done - self._done, done
         if self._progress is not None and self._task is not None:
             title = f"{self._title} {note}".strip()
             self._progress.update(self._task, advance=amount, description=title)
