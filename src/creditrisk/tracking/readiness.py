@@ -18,6 +18,7 @@ from creditrisk.model import golden
 from creditrisk.model.scorer import Scorer
 from creditrisk.params import EvaluationParams, Params
 from creditrisk.paths import Project
+from creditrisk.tracking.damaged import told_of
 from creditrisk.tracking.gates import (
     Gate,
     Side,
@@ -101,18 +102,19 @@ def load_and_replay(project: Project, params: Params, version: Version) -> Loadi
     own_portfolio(version, params)
     with tempfile.TemporaryDirectory() as folder:  # from the registry itself, not from a copy kept here
         model = fetch(project, version, Path(folder))
-        bundle = bundle_in(model)
-        scorer = Scorer.load(bundle, version.digest)
+        with told_of(version, model):
+            bundle = bundle_in(model)
+            scorer = Scorer.load(bundle, version.digest)
         replayed = golden.read(bundle)
         golden.replay(scorer, replayed)
         golden.replay_table(scorer, replayed)
         rows = [row.raw for row in replayed[:PREDICTED]]
         raw = pl.DataFrame(rows, schema=dict.fromkeys(rows[0], pl.String))
-        _predict(project, model, raw, scorer)
+        _predict(project, version, model, raw, scorer)
     return Loading(version.model, version.version, version.digest, len(replayed), raw.height, time.monotonic() - began)
 
 
-def _predict(project: Project, model: Path, raw: pl.DataFrame, scorer: Scorer) -> None:
+def _predict(project: Project, version: Version, model: Path, raw: pl.DataFrame, scorer: Scorer) -> None:
     """As anybody with MLflow would, and with the same answers as the scorer."""
     with sentences(tracking_uri(project)):
         loaded = pyfunc().load_model(str(model), suppress_warnings=True)
@@ -120,7 +122,8 @@ def _predict(project: Project, model: Path, raw: pl.DataFrame, scorer: Scorer) -
     expected = scorer.score_frame(raw)["pd"].cast(pl.Float64).to_numpy()
     if not np.array_equal(found["pd"].to_numpy(dtype=np.float64), expected, equal_nan=True):
         raise BundleError(
-            f"{model}: predictions through MLflow differ from the scorer's own on {raw.height} rows; it is refused."
+            f"version {version.version} of {version.model}: predictions through MLflow differ from the scorer's own "
+            f"on {raw.height} rows; it is refused."
         )
 
 

@@ -16,6 +16,7 @@ from creditrisk.model.bundle import verify
 from creditrisk.params import Params
 from creditrisk.paths import Project
 from creditrisk.tracking.chain import Divergence, Row, divergence
+from creditrisk.tracking.damaged import told_of
 from creditrisk.tracking.ledger import Ledger
 from creditrisk.tracking.store import connected, shown, tracking_uri
 
@@ -234,8 +235,10 @@ def keep_copy(
             shutil.rmtree(kept, ignore_errors=True)
     kept.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=kept.parent, prefix=".fetching.") as draft:
-        folder = bundle_in(fetch(project, version, Path(draft)))
-        verify(folder, version.digest)
+        model = fetch(project, version, Path(draft))
+        with told_of(version, model):
+            folder = bundle_in(model)
+            verify(folder, version.digest)
         settle(folder)
         try:
             folder.rename(kept)
