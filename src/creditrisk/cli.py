@@ -74,7 +74,8 @@ def build_parser() -> Parser:
         "--force", action="store_true", help="even where it fails today's thresholds; the ledger says so"
     )
     history = add("history", "registry:command_history", "the ledger of promotions")
-    history.add_argument("--verify", action="store_true", help="check every hash, and that the registry agrees")
+    text = "check every hash, and that the registry agrees: of all portfolios where none is named"
+    history.add_argument("--verify", action="store_true", help=text)
     add("status", "registry:command_status", "portfolio, champion, data and what is stale")
     page = add("mlflow", "registry:command_mlflow", "open MLflow's page on the tracked runs")
     page.add_argument("--port", type=int, default=5000)

@@ -15,6 +15,7 @@ from typing import Any
 
 from creditrisk.commands.context import Context
 from creditrisk.errors import CreditRiskError, TrackingError
+from creditrisk.params import Params
 from creditrisk.paths import Project
 from creditrisk.pipeline.stage import read_json
 
@@ -61,14 +62,19 @@ def command_rollback(context: Context, arguments: Namespace) -> None:
 
 
 def command_history(context: Context, arguments: Namespace) -> None:
-    """The ledger, every hash checked."""
-    from creditrisk.tracking.promotion import history, verify_history
+    """The ledger of a portfolio; to verify, that of all of them."""
+    from creditrisk.tracking.promotion import history
 
+    params = context.params(arguments.portfolio)
     if arguments.verify:
-        count = verify_history(context.project, context.params(arguments.portfolio))
-        context.show({"rows": count, "whole": True}, [("ledger", f"{count} rows, every hash right, registry agrees")])
+        counts = _verified(context.project, params, named=arguments.portfolio is not None)
+        told = ", ".join(f"{count} of {model}" for model, count in counts.items())
+        context.show(
+            {"rows": sum(counts.values()), "models": counts, "whole": True},
+            [("ledger", f"rows: {told or 'none'}; every hash right, registry agrees")],
+        )
         return
-    rows = history(context.project, context.params(arguments.portfolio))
+    rows = history(context.project, params)
     shown = [
         (
             f"{row.at}",
@@ -77,6 +83,17 @@ def command_history(context: Context, arguments: Namespace) -> None:
         for row in rows
     ]
     context.show({"rows": [row.to_json() for row in rows]}, shown or [("ledger", "empty: nothing was promoted yet")])
+
+
+def _verified(project: Project, params: Params, named: bool) -> dict[str, int]:
+    """Rows of each model after the check: of one portfolio where it was named, else of the whole ledger."""
+    from creditrisk.tracking.promotion import verify_history
+    from creditrisk.tracking.registry import model_name
+    from creditrisk.tracking.verification import verify_ledger
+
+    if named:
+        return {model_name(params): verify_history(project, params)}
+    return verify_ledger(project, params)
 
 
 def command_status(context: Context, arguments: Namespace) -> None:

@@ -91,6 +91,12 @@ class Ledger:
             for statement in _TRIGGERS.get(connection.dialect.name, []):
                 connection.execute(sa.text(statement))
 
+    def chains(self) -> list[str]:
+        """The chains that it holds, in the order in which they were begun."""
+        with self._connected() as connection:
+            query = sa.select(LEDGER.c.chain).group_by(LEDGER.c.chain).order_by(sa.func.min(LEDGER.c.id))
+            return list(connection.execute(query).scalars())
+
     def rows(self, chain: str) -> list[Row]:
         """A chain from its first row to its head, each hash checked.
 
