@@ -30,6 +30,10 @@ def refused(checkout: Checkout, *arguments: str, **environment: str) -> str:
     return done.stderr
 
 
+def verified(rows: int) -> dict[str, Any]:
+    return {"rows": rows, "models": {"CreditRiskModel-small": rows}, "whole": True}
+
+
 def test_a_run_ends_with_a_champion_and_its_figures(finished: Checkout) -> None:
     status = result(finished, "status")
     assert status["registry"]["champion"]["version"] == "1"
@@ -130,7 +134,7 @@ def test_a_better_model_displaces_and_a_rollback_brings_the_former_back(tmp_path
     checkout.contract_path.write_text(yaml.safe_dump(SMALL_CONTRACT, sort_keys=False))
     better = result(checkout, "run")["promotion"]
     assert (better["promoted"], better["champion"], better["former"]) == (True, "2", "1")
-    assert result(checkout, "history", "--verify") == {"rows": 2, "whole": True}
+    assert result(checkout, "history", "--verify") == verified(2)
 
     checkout.contract(lambda c: c["characteristics"].clear())
     worse = result(checkout, "run")["promotion"]
@@ -149,12 +153,17 @@ def test_a_better_model_displaces_and_a_rollback_brings_the_former_back(tmp_path
         ("promote", "2"),
         ("rollback", "1"),
     ]
-    assert result(checkout, "history", "--verify") == {"rows": 3, "whole": True}
+    checkout.contract_path.write_text(yaml.safe_dump(SMALL_CONTRACT, sort_keys=False))
+    again = result(checkout, "run")["promotion"]  # what was rolled back from is not promoted by itself
+    assert (again["promoted"], again["version"], again["champion"]) == (False, "2", "1")
+    assert "uv run main.py promote --version 2 --portfolio small" in again["summary"]
+    assert result(checkout, "history", "--verify") == verified(3)
+    assert result(checkout, "history", "--verify", "--portfolio", "small") == verified(3)
 
 
 @pytest.mark.slow
 def test_a_ledger_that_was_tampered_with_does_not_verify(checkout: Checkout) -> None:
-    assert result(checkout, "history", "--verify") == {"rows": 1, "whole": True}
+    assert result(checkout, "history", "--verify") == verified(1)
     with closing(sqlite3.connect(checkout.root / "3.experiments" / "ledger.db")) as ledger, ledger:
         ledger.execute("DROP TRIGGER ledger_no_update")
         ledger.execute("UPDATE ledger SET who = 'somebody else'")

@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from creditrisk.errors import LedgerError
-from creditrisk.tracking.chain import GENESIS, Action, Row, champions, divergence, linked
+from creditrisk.tracking.chain import GENESIS, Action, Row, champions, divergence, linked, withdrawn
 
 
 def chain(*moves: tuple[Action, str]) -> list[Row]:
@@ -62,6 +62,18 @@ def test_a_row_taken_out_of_the_middle_is_found() -> None:
 def test_a_first_row_taken_out_is_found() -> None:
     with pytest.raises(LedgerError, match="rows were removed"):
         linked(records(chain(("promote", "1"), ("promote", "2"))[1:]), "here")
+
+
+def test_what_was_rolled_back_from_is_withdrawn_until_it_is_champion_again() -> None:
+    def digests(*moves: tuple[Action, str]) -> set[str]:
+        return set(withdrawn([replace(row, digest=f"digest {row.version}") for row in chain(*moves)]))
+
+    forth: list[tuple[Action, str]] = [("promote", "1"), ("promote", "2"), ("promote", "3")]
+    assert digests(*forth) == set()
+    assert digests(*forth, ("rollback", "2")) == {"digest 3"}
+    assert digests(*forth, ("rollback", "2"), ("rollback", "1")) == {"digest 2", "digest 3"}
+    assert digests(*forth, ("rollback", "2"), ("rollback", "1"), ("promote", "3")) == {"digest 2"}
+    assert digests(*forth, ("rollback", "2"), ("promote", "3"), ("rollback", "2")) == {"digest 3"}
 
 
 def test_rollbacks_go_back_along_the_champions() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sqlite3
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from creditrisk.tracking import promotion, readiness
 from creditrisk.tracking.promotion import history, promote, restore, rollback, status, verify_history
 from creditrisk.tracking.readiness import judge, loading_test, performance_test
 from creditrisk.tracking.register import register
-from creditrisk.tracking.registry import CHAMPION, champion, champion_bundle, standing
+from creditrisk.tracking.registry import CHAMPION, champion, champion_bundle, download, standing
 from creditrisk.tracking.rows import judged_rows
 from creditrisk.tracking.store import connected
 
@@ -115,8 +116,14 @@ def test_a_failed_loading_test_stops_the_rest(
         raise AssertionError("the performance test was started")
 
     monkeypatch.setattr(promotion, "judge", never)
-    with pytest.raises(BundleError, match=r"calibration\.json: its SHA-256 is .* changed; refused"):
+    named = (
+        r"^version 2 of CreditRiskModel-small: calibration\.json: its SHA-256 is .* changed; refused\. Put its files"
+    )
+    with pytest.raises(BundleError, match=named) as caught:
         promote(bank, small)
+    assert tempfile.gettempdir() not in str(caught.value)
+    with pytest.raises(BundleError, match=named):  # as it is fetched to be judged
+        download(bank, standing(bank, small).version("2"))
     with pytest.raises(BundleError):
         loading_test(bank, small)
     found = champion(bank, small)
@@ -218,6 +225,33 @@ def test_a_rollback_goes_back_one_champion_at_a_time(bank: Project, lender: Lend
     assert verify_history(bank, small) == 3
     with pytest.raises(TrackingError, match="has no former champion to go back to"):
         rollback(bank, small)
+
+
+def test_a_run_does_not_undo_a_rollback(bank: Project, lender: Lender, small: Params) -> None:
+    register(bank, small, lender.bundle("good"))
+    assert promote(bank, small, automatic=True).promoted
+    rollback(bank, small, who="test")
+    again = promote(bank, small, "2", automatic=True)
+    assert not again.promoted
+    assert again.champion == "1"
+    assert again.verdict is not None
+    assert again.verdict.passed
+    assert "version 2 of CreditRiskModel-small was rolled back from on" in again.summary
+    assert "(test), so a run does not promote it again" in again.summary
+    assert "uv run main.py promote --version 2 --portfolio small" in again.summary
+    assert [row.action for row in history(bank, small)] == ["promote", "promote", "rollback"]
+    assert promote(bank, small, "2").promoted
+    assert "already" in promote(bank, small, "2", automatic=True).summary
+
+
+def test_a_rollback_without_test_rows_says_so(bank: Project, lender: Lender, small: Params) -> None:
+    register(bank, small, lender.bundle("good"))
+    promote(bank, small)
+    (bank.tables("small") / "raw" / "raw.parquet").unlink()
+    outcome = rollback(bank, small)
+    assert outcome.promoted
+    said = "its performance on today's test rows was not tested: 1.data/tables/small/raw/raw.parquet: missing"
+    assert said in outcome.to_json()["summary"]
 
 
 def test_a_rollback_to_a_version_that_is_not_the_former_champion_changes_nothing(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -77,6 +77,18 @@ def champions(rows: list[Row]) -> list[str]:
         else:
             stack.append(row.version)
     return stack
+
+
+def withdrawn(rows: Sequence[Row]) -> dict[str, Row]:
+    """Digests of bundles that were rolled back from and not made champion since, each with the rollback's row."""
+    digests: dict[str, str] = {}
+    found: dict[str, Row] = {}
+    for row in rows:
+        if row.action == "rollback" and row.former in digests:
+            found[digests[row.former]] = row
+        found.pop(row.digest, None)
+        digests[row.version] = row.digest
+    return found
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from creditrisk.errors import DataError, LedgerError, TrackingError
 from creditrisk.params import Params
 from creditrisk.paths import Project
-from creditrisk.tracking.chain import GENESIS, Action, Row, champions
+from creditrisk.tracking.chain import GENESIS, Action, Row, champions, withdrawn
 from creditrisk.tracking.gates import Verdict
 from creditrisk.tracking.ledger import Ledger
 from creditrisk.tracking.readiness import Loading, candidate, judge, load_and_replay
@@ -58,7 +58,12 @@ class Outcome:
 
 
 def promote(
-    project: Project, params: Params, version: str | None = None, who: str | None = None, reason: str = ""
+    project: Project,
+    params: Params,
+    version: str | None = None,
+    who: str | None = None,
+    reason: str = "",
+    automatic: bool = False,
 ) -> Outcome:
     """Make a version champion if it passes both readiness tests.
 
@@ -66,6 +71,7 @@ def promote(
         version: the one to promote; the challenger where absent.
         who: for the ledger, beside the account and machine.
         reason: for the ledger.
+        automatic: nobody chose this version, so one that was rolled back from is not brought back.
 
     Raises:
         BundleError, TrackingError: the loading test failed; nothing was changed.
@@ -83,6 +89,13 @@ def promote(
         _note(project, chosen, verdict)
         stays = f"version {former} stays champion" if former else "there is no champion yet"
         summary = f"version {chosen.version} of {found.model} was refused, {stays}: {verdict.reason}"
+        return Outcome("promote", found.model, chosen.version, False, former, former, loading, verdict, summary)
+    if automatic and (taken := withdrawn(found.rows).get(chosen.digest)):
+        summary = (
+            f"version {chosen.version} of {found.model} was rolled back from on {taken.at[:10]} by {taken.who}, so a "
+            f"run does not promote it again, and version {former} stays champion; to bring it back all the same, type "
+            f"uv run main.py promote --version {chosen.version} --portfolio {params.portfolio}"
+        )
         return Outcome("promote", found.model, chosen.version, False, former, former, loading, verdict, summary)
     evidence = {"loading": loading.to_json(), "performance": verdict.to_json()}
     _write(project, found, chosen, "promote", who, reason, evidence)
@@ -132,6 +145,8 @@ def rollback(
     evidence = {"loading": loading.to_json(), "performance": verdict.to_json() if verdict else note, "forced": force}
     _write(project, found, target, "rollback", who, reason, evidence)
     summary = f"version {target.version} of {found.model} is champion again, in place of version {current}"
+    if note:
+        summary += f"; its performance on today's test rows was {note.replace(f'{project.root}/', '')}"
     return Outcome("rollback", found.model, target.version, True, target.version, current, loading, verdict, summary)
 
 
@@ -199,7 +214,7 @@ def _replayed(project: Project, params: Params, target: Version) -> tuple[Verdic
     try:
         return judge(project, params, target, None), ""
     except DataError as error:  # a rollback must work where the tables are not
-        return None, f"not replayed: {error}"
+        return None, f"not tested: {error}"
 
 
 def _write(
