@@ -12,6 +12,7 @@ import pytest
 import yaml
 from support import SMALL_CONTRACT, little_space, small_table
 
+from creditrisk.commands.run import rows_line, rows_of
 from creditrisk.errors import CreditRiskError
 from creditrisk.params import Params, Split
 from creditrisk.paths import Project
@@ -19,7 +20,7 @@ from creditrisk.pipeline.fe import fe
 from creditrisk.pipeline.get_data import get_data
 from creditrisk.pipeline.prep_clean_data import prep_clean_data
 from creditrisk.pipeline.split_data import split_data
-from creditrisk.pipeline.stage import Stage
+from creditrisk.pipeline.stage import Stage, read_json
 
 Contract = dict[str, Any]
 
@@ -165,6 +166,34 @@ def test_single_bad_rows_are_quarantined_counted_and_shown(small: Small) -> None
     assert ("income", "-5") in shown
     assert quarantine["row"].to_list().count(11) == 1
     assert any("one field too many" in (value or "") for _, value in shown)
+
+
+def test_every_row_that_was_read_is_accounted_for(small: Small) -> None:
+    rows = small.text.splitlines()
+    rows[21] += ",one field too many"
+    rows[31] = rows[31].replace(rows[31].split(",")[1], "-5", 1)
+    for number in range(41, 61):
+        rows[number] = rows[number].rpartition(",")[0] + ","
+    rows[71] = rows[71].rpartition(",")[0] + ",current"
+    rows.append(rows[81])
+    small.text = "\n".join(rows) + "\n"
+    stage = small.run()
+    found = rows_of(read_json(stage.artifacts / "cleaning.json"), read_json(stage.artifacts / "split.json"))
+    parts = {name: found.pop(name) for name in ("train", "calibration", "test")}
+    assert found == {
+        "read": 601,
+        "quarantined": 2,
+        "duplicates": 1,
+        "outside_population": 0,
+        "without_outcome": 20,
+        "other_outcome": 1,
+        "immature": 0,
+        "embargo": 0,
+    }
+    assert sum(parts.values()) == 601 - 2 - 1 - 20 - 1
+    said = rows_line(found | parts)
+    assert said.startswith("601 read, 2 quarantined, 1 duplicates, 20 without an outcome, 1 with another outcome, ")
+    assert "mature" not in said
 
 
 def test_a_full_disk_leaves_the_former_table(small: Small, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,11 +11,12 @@ from argparse import Namespace
 from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from creditrisk.commands.context import NEXT, Context
 from creditrisk.commands.fallback import as_before
 from creditrisk.commands.portfolio import check_usable, use
+from creditrisk.data.split import Part
 from creditrisk.errors import DataError
 from creditrisk.params import Params
 from creditrisk.paths import Project
@@ -40,7 +41,7 @@ def command_run(context: Context, arguments: Namespace) -> None:
         params = context.params()
     reproduce(context)
     version = ensure_registered(context, params)
-    outcome = promote(context.project, params, version=version, who="main.py run")
+    outcome = promote(context.project, params, version=version, who="main.py run", automatic=True)
     summary = summarise(context.project, params, outcome.to_json())
     context.show(summary | {"seconds": round(time.monotonic() - started, 1)}, lines(summary))
 
@@ -150,16 +151,9 @@ def summarise(project: Project, params: Params, promotion: dict[str, Any]) -> di
     artifacts = project.artifacts(params.portfolio)
     cleaning, split, metrics = (read_json(artifacts / f"{name}.json") for name in ("cleaning", "split", "metrics"))
     training = read_json(artifacts / "training.json")
-    parts = split["parts"]
     return {
         "portfolio": params.portfolio,
-        "rows": {
-            "read": cleaning["rows_read"],
-            "quarantined": cleaning["rows_quarantined"],
-            "train": parts["train"]["rows"],
-            "calibration": parts["calibration"]["rows"],
-            "test": parts["test"]["rows"],
-        },
+        "rows": rows_of(cleaning, split),
         "family": training["family"],
         "metrics": metrics,
         "promotion": promotion,
@@ -167,12 +161,32 @@ def summarise(project: Project, params: Params, promotion: dict[str, Any]) -> di
     }
 
 
+def rows_of(cleaning: dict[str, Any], split: dict[str, Any]) -> dict[str, int]:
+    """What became of the rows: those that were read first, then numbers that add up to them."""
+    excluded, parts = cleaning["excluded_by_target"], split["parts"]
+    found = {
+        "read": cleaning["rows_read"],
+        "quarantined": cleaning["rows_quarantined"],
+        "duplicates": cleaning["duplicates"],
+        "outside_population": cleaning["outside_population"],
+        "without_outcome": excluded.get("", 0),
+        "other_outcome": sum(count for value, count in excluded.items() if value),
+    }
+    return found | {part: parts[part]["rows"] if part in parts else 0 for part in get_args(Part)}
+
+
+def rows_line(rows: dict[str, int]) -> str:
+    """The same for a person; what there is none of is left out."""
+    shown = {name: count for name, count in rows.items() if count or name not in ROW_WORDS}
+    return ", ".join(f"{count:,} {ROW_WORDS.get(name, name)}" for name, count in shown.items())
+
+
 def lines(summary: dict[str, Any]) -> list[tuple[str, str]]:
     """The result for a person."""
     rows, metrics, promotion = summary["rows"], summary["metrics"], summary["promotion"]
     shown = [
         ("portfolio", summary["portfolio"]),
-        ("rows", ", ".join(f"{count:,} {name}" for name, count in rows.items())),
+        ("rows", rows_line(rows)),
         ("model", summary["family"]),
         *[(label, _interval(metrics[key])) for key, label in LABELS.items() if key in metrics],
     ]
@@ -188,6 +202,15 @@ def lines(summary: dict[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
+ROW_WORDS = {
+    "duplicates": "duplicates",
+    "outside_population": "outside the population",
+    "without_outcome": "without an outcome",
+    "other_outcome": "with another outcome",
+    "immature": "not mature",
+    "embargo": "in the embargo",
+}
+"""What is said only where there are such rows."""
 LABELS = {"auc": "AUC", "ks": "KS", "gini": "Gini", "brier": "Brier"}
 
 

@@ -51,6 +51,7 @@ class CleaningReport:
     """Counts of rows, and of values by column: over all rows read for faults, so quarantined ones count."""
 
     rows_read: int
+    """Broken lines included."""
     duplicates: int
     repeated_ids: int
     """Ids that several of the rows kept have; where duplicates are dropped, each row with a content of its own."""
@@ -131,7 +132,7 @@ class Tally:
         share = quarantined / of_portfolio if of_portfolio else 0.0
         self._check(read, kept, quarantined, share)
         return CleaningReport(
-            rows_read=read,
+            rows_read=read + self._broken,
             duplicates=int(self._states[DUPLICATE]),
             repeated_ids=self._repeated_ids(),
             excluded_by_target=dict(self._excluded.most_common()),
