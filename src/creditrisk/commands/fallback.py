@@ -86,7 +86,8 @@ def _link(source: str, target: str) -> None:
 def _put_back(project: Project, portfolio: str, kept: Path) -> None:
     for place, copy in _parts(project, portfolio, kept):
         if copy.is_dir():
-            shutil.rmtree(place, ignore_errors=True)
+            if place.is_dir():
+                shutil.rmtree(place)
             shutil.move(copy, place)
         elif copy.is_file():
             copy.replace(place)
