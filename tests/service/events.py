@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,3 +66,11 @@ def remote_rows(url: str, query: str) -> list[tuple[Any, ...]]:
 
     with psycopg.connect(url) as connection:
         return connection.execute(query.encode()).fetchall()
+
+
+def until(true: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Wait for something to come about."""
+    limit = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < limit, "it did not come about"
+        time.sleep(0.05)

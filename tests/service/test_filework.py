@@ -96,6 +96,7 @@ def test_rows_without_a_date_count_from_the_day_on_which_their_file_came_and_it_
         (pl.Series("applicant_id", ["SP-1 ", " SP-1", "", None]), ["SP-1", "SP-1", None, None]),
         (pl.Series("Applicant_ID", ["SP-1", "sp-1", "7", "8"]), ["SP-1", "sp-1", "7", "8"]),
         (pl.Series("applicant_id", [17.0, 17.5, None, 1e18]), ["17", "17.5", None, "1000000000000000000"]),
+        (pl.Series("applicant_id", [17.0, float("nan"), -0.5, 2.0]), ["17", None, "-0.5", "2"]),
         (pl.Series("applicant_id", [17, 18, None, 20]), ["17", "18", None, "20"]),
     ],
 )

@@ -96,6 +96,12 @@ def _verified(project: Project, params: Params, named: bool) -> dict[str, int]:
     return verify_ledger(project, params)
 
 
+def _none_yet(versions: int) -> str:
+    if versions:
+        return f"none yet: {versions} registered, none promoted; main.py history says what was decided"
+    return "none yet: main.py run makes the first"
+
+
 def command_status(context: Context, arguments: Namespace) -> None:
     """Portfolio, champion, data, and which stages would run again."""
     from creditrisk.tracking.promotion import status
@@ -112,7 +118,7 @@ def command_status(context: Context, arguments: Namespace) -> None:
         {"portfolio": params.portfolio, "registry": registry, "data": data, "stale": stale},
         [
             ("portfolio", params.portfolio + ("" if current else " (not the current one)")),
-            ("champion", _champion(champion, promoted) if champion else "none yet: main.py run makes the first"),
+            ("champion", _champion(champion, promoted) if champion else _none_yet(registry["versions"])),
             ("challenger", registry["challenger"] or "none"),
             *([("ALARM", registry["divergence"])] if registry["divergence"] else []),
             ("data", _data_line(data)),

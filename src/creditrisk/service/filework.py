@@ -202,6 +202,8 @@ def _applicant(piece: pl.DataFrame) -> pl.Expr:
         return pl.lit(None, pl.String)
     name = APPLICANT_FIELD if APPLICANT_FIELD in named else named[0]
     given = pl.col(name)
+    if piece[name].dtype.is_float():
+        given = given.fill_nan(None)  # how pandas writes that there is none
     text = given.cast(pl.String)
     if piece[name].dtype.is_float():
         whole = given.cast(pl.Int64, strict=False)

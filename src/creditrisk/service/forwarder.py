@@ -28,7 +28,7 @@ from creditrisk.service.settings import ServiceSettings
 IDLE_SECONDS = 0.5
 LONGEST_PAUSE = 30.0
 LAST_SECONDS = 5.0
-PRUNE_SECONDS = 3_600.0
+PRUNE_SECONDS, AGAIN_SECONDS = 3_600.0, 60.0
 BY_THE_DATA = ("22", "23")
 """Classes of PostgreSQL's errors: of a value, and of a constraint."""
 _LOGGER = logging.getLogger(NAME)
@@ -85,7 +85,12 @@ class Work:
         if days := self._settings.retention_days:
             limit = retention.oldest(days)
             copied_only = self._forwarder is not None
-            retention.prune_here(self._settings.state, self._path, limit, copied_only, self._going_on)
+            try:
+                retention.prune_here(self._settings.state, self._path, limit, copied_only, self._going_on)
+            except ServiceError as error:  # copying goes on all the same
+                _LOGGER.warning("forwarder: old records wait to be removed: %s", error)
+                self._pruned = now - PRUNE_SECONDS + AGAIN_SECONDS
+                return
             if self._forwarder is not None:
                 retention.prune_remotely(self._forwarder.connected(), limit, self._going_on)
         self._pruned = now

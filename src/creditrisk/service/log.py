@@ -16,7 +16,7 @@ from pathlib import Path
 from creditrisk.errors import ServiceError
 from creditrisk.service.locks import take
 from creditrisk.service.logtables import prepare
-from creditrisk.service.record import COLUMNS, SHADOW, Conflict, Earlier, Event, Group, Idempotency, Outdated, Stored
+from creditrisk.service.record import COLUMNS, Conflict, Earlier, Event, Group, Idempotency, Outdated, Stored
 
 ROW = f"({', '.join('?' * len(COLUMNS))})"
 INSERT = f"INSERT INTO events ({', '.join(COLUMNS)}) VALUES "
@@ -155,7 +155,7 @@ class Writer:
 
     def _commit(self, batch: Sequence[Group]) -> list[Stored]:
         """Insert what is about nobody who was erased; the lock keeps erasures away."""
-        if not any(group.looked_up is not None or group.events[0].kind == SHADOW for group in batch):
+        if not any(group.guarded for group in batch):
             return self._insert(batch)
         current = [self._current(group) for group in batch]
         kept = [group for group, well in zip(batch, current, strict=True) if well]
@@ -167,8 +167,7 @@ class Writer:
         execute = self._connection.execute
         if group.looked_up is not None:
             return bool(execute("SELECT count(*) = ? FROM erased", (group.looked_up,)).fetchone()[0])
-        event = group.events[0]
-        return event.kind != SHADOW or bool(execute(KNOWN, (event.subject,)).fetchone())
+        return not group.guarded or bool(execute(KNOWN, (group.events[0].subject,)).fetchone())
 
     def _insert(self, batch: Sequence[Group]) -> list[Stored]:
         """One statement in autocommit where it suffices, which is the quickest."""

@@ -87,6 +87,11 @@ class Group:
     """How many erasures the log knew of when the decisions that the events are about were looked up; None where they
     are about none. Where it knows of others by now, the group is not written: it might name who was just erased."""
 
+    @property
+    def guarded(self) -> bool:
+        """Whether it is about decisions that may have been erased meanwhile, so that a log looks before it writes."""
+        return self.looked_up is not None or self.events[0].kind == SHADOW
+
 
 class Log(Protocol):
     """Where events become durable."""

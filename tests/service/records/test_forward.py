@@ -5,13 +5,12 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from postgres import Postgres
-from service.events import event, fill, local_rows, remote_rows, repeat
+from service.events import event, fill, local_rows, remote_rows, repeat, until
 
 from creditrisk.service.forwarder import Work
 from creditrisk.service.log import Writer, connect
@@ -36,13 +35,6 @@ def forwarder(path: Path, database: str) -> Iterator[Forwarder]:
     found = Forwarder(path, database)
     yield found
     found.close()
-
-
-def until(true: Callable[[], bool], seconds: float = 60.0) -> None:
-    limit = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < limit, "it did not come about"
-        time.sleep(0.05)
 
 
 def test_everything_is_copied_in_order_with_what_lies_beside_it(
@@ -142,6 +134,29 @@ def test_what_is_too_old_is_removed_without_a_database_too(tmp_path: Path) -> No
     fill(path, [([event(1)], None)])
     with local.opened(path) as log:
         Work(settings(tmp_path, None, days=1), threading.Event()).turn(log)
+    assert local_rows(path, KEPT) == []
+
+
+def test_while_somebody_reads_the_log_its_removal_of_old_rows_waits_and_nothing_else_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("creditrisk.service.forwarder.AGAIN_SECONDS", 0.0)
+    path = tmp_path / "decisions.db"
+    fill(path, [([event(1)], None)])
+    reader = connect(path)
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM events").fetchall()
+    work = Work(settings(tmp_path, None, days=1), threading.Event())
+    wal = path.with_name("decisions.db-wal")
+    with local.opened(path) as log:
+        work.turn(log)
+        found = status.read(tmp_path)
+        assert found is not None
+        assert found.error is None
+        assert wal.stat().st_size
+        reader.close()
+        work.turn(log)
+        assert not wal.stat().st_size
     assert local_rows(path, KEPT) == []
 
 

@@ -2,13 +2,12 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from typing import Any
 
 import httpx
 import polars as pl
 import pytest
-from service.events import local_rows
+from service.events import local_rows, until
 from service.running import APPLICATION, Running
 from support import small_table
 
@@ -288,9 +287,9 @@ def test_nothing_that_is_said_meanwhile_is_left_of_an_erased_applicant(client: h
         threads = [threading.Thread(target=say, args=(decisions, stop, statuses)) for _ in range(3)]
         for thread in threads:
             thread.start()
-        time.sleep(0.1)
+        until(lambda statuses=statuses: 201 in statuses)  # type: ignore[misc]
         assert client.delete(f"/v1/applicants/{who}").status_code == 200
-        time.sleep(0.1)
+        until(lambda statuses=statuses: 404 in statuses)  # type: ignore[misc]
         stop.set()
         for thread in threads:
             thread.join()

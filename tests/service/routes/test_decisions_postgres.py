@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import polars as pl
 import psycopg
 import pytest
 from postgres import Postgres
-from service.events import local_rows, remote_rows
+from service.events import local_rows, remote_rows, until
 from service.routes.test_decisions import decided, ids, listed, review, scored
 from service.running import serving
 from support import small_table
@@ -24,13 +24,6 @@ from creditrisk.service.log import connect
 from creditrisk.service.records.retention import prune_remotely
 
 pytestmark = pytest.mark.slow
-
-
-def until(true: Callable[[], bool], seconds: float = 60.0) -> None:
-    limit = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < limit, "it did not come about"
-        time.sleep(0.05)
 
 
 def test_with_audit_postgres_no_answer_leaves_before_its_record_and_none_while_it_is_away(

@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg
 
-from creditrisk.service.record import SHADOW, Conflict, Earlier, Event, Group, Idempotency, Outdated, Stored
+from creditrisk.service.record import Conflict, Earlier, Event, Group, Idempotency, Outdated, Stored
 from creditrisk.service.records.asked import ERASURES, WRITING
 from creditrisk.service.records.database import SCHEMA, node
 from creditrisk.service.records.insert import Link, insert_events, insert_idempotency, insert_links
@@ -91,7 +91,7 @@ class PostgresWriter:
         connection = self._connected()
         try:
             results: list[Stored]
-            if any(group.idempotency or _guarded(group) for group in batch):
+            if any(group.idempotency or group.guarded for group in batch):
                 with connection.transaction():
                     current = _current(connection, batch)
                     claimed = iter(_claim(connection, [g for g, well in zip(batch, current, strict=True) if well]))
@@ -127,23 +127,18 @@ class PostgresWriter:
         insert_links(connection, links)
 
 
-def _guarded(group: Group) -> bool:
-    """Whether a group is about decisions that might have been erased meanwhile."""
-    return group.looked_up is not None or group.events[0].kind == SHADOW
-
-
 def _current(connection: psycopg.Connection[tuple[Any, ...]], batch: Sequence[Group]) -> list[bool]:
     """Whether nobody was erased since each group's decisions were looked up, or a shadow's decision is there."""
-    if not any(map(_guarded, batch)):
+    if not any(group.guarded for group in batch):
         return [True] * len(batch)
     connection.execute(WRITING)  # who erases waits for this transaction, or is seen here
     (known,) = connection.execute(ERASURES).fetchone() or (0,)
-    subjects = [group.events[0].subject for group in batch if group.events[0].kind == SHADOW]
+    subjects = [group.events[0].subject for group in batch if group.guarded and group.looked_up is None]
     there = {row[0] for row in connection.execute(_THERE, (subjects,))} if subjects else set()
     return [
         group.looked_up == known
         if group.looked_up is not None
-        else group.events[0].kind != SHADOW or group.events[0].subject in there
+        else not group.guarded or group.events[0].subject in there
         for group in batch
     ]
 
