@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 from postgres import Postgres
-from service.events import event, remote_rows, repeat, written
+from service.events import event, remote_rows, repeat, said_of, written
 
 from creditrisk.errors import ServiceError
 from creditrisk.service.commit import postgres_log
@@ -79,6 +79,22 @@ def test_what_is_about_somebody_who_was_erased_since_is_not_written(writer: Post
     assert writer.write(batch) == [Outdated(), None, Outdated()]
     assert writer.write([Group([late], item, nobody, 1)]) == [None]
     assert remote_rows(database, IDS) == sorted((found.id,) for found in (one, late, shadows[0]))
+
+
+def test_what_was_written_before_an_erasure_is_not_written_twice_where_it_is_asked_for_again(
+    writer: PostgresWriter, database: str
+) -> None:
+    """Outdated would have the decisions looked up once more, and the same said of them a second time."""
+    one = event(1)
+    said, late = (said_of(one, "outcome", "bad", number) for number in (2, 3))
+    batch = [Group([said], repeat("k"), lambda _: None, 0), Group([said_of(one, "shadow", "refer", 4)], None, print)]
+    assert writer.write([Group([one], None, lambda _: None)]) == [None]
+    assert writer.write(batch) == [None, None]
+    with psycopg.connect(database) as connection:
+        connection.execute("INSERT INTO creditrisk.erasures VALUES ('e', 1, 'a', 'b')")
+    again = writer.write([*batch, Group([late], None, lambda _: None, 0)], again=True)
+    assert again == [Earlier(b"first"), None, Outdated()]
+    assert len(remote_rows(database, IDS)) == 3
 
 
 def test_repeated_keys_get_the_first_answer_and_other_bodies_a_conflict(writer: PostgresWriter, database: str) -> None:

@@ -93,7 +93,7 @@ class PostgresWriter:
             results: list[Stored]
             if any(group.idempotency or group.guarded for group in batch):
                 with connection.transaction():
-                    current = _current(connection, batch)
+                    current = _current(connection, batch, again)
                     claimed = iter(_claim(connection, [g for g, well in zip(batch, current, strict=True) if well]))
                     results = [next(claimed) if well else Outdated() for well in current]
                     self._insert(connection, batch, results, again)
@@ -127,20 +127,27 @@ class PostgresWriter:
         insert_links(connection, links)
 
 
-def _current(connection: psycopg.Connection[tuple[Any, ...]], batch: Sequence[Group]) -> list[bool]:
-    """Whether nobody was erased since each group's decisions were looked up, or a shadow's decision is there."""
+def _current(connection: psycopg.Connection[tuple[Any, ...]], batch: Sequence[Group], again: bool) -> list[bool]:
+    """Whether nobody was erased since each group's decisions were looked up, or a shadow's decision is there.
+
+    What was written before is as good as it was then: it was erased with the others, or stays.
+    """
     if not any(group.guarded for group in batch):
         return [True] * len(batch)
     connection.execute(WRITING)  # who erases waits for this transaction, or is seen here
     (known,) = connection.execute(ERASURES).fetchone() or (0,)
-    subjects = [group.events[0].subject for group in batch if group.guarded and group.looked_up is None]
-    there = {row[0] for row in connection.execute(_THERE, (subjects,))} if subjects else set()
-    return [
-        group.looked_up == known
-        if group.looked_up is not None
-        else not group.guarded or group.events[0].subject in there
-        for group in batch
-    ]
+    guarded = [group for group in batch if group.guarded]
+    asked = [group.events[0].subject for group in guarded if group.looked_up is None]
+    asked += [group.events[0].id for group in guarded if again]
+    there = {row[0] for row in connection.execute(_THERE, (asked,))} if asked else set()
+
+    def well(group: Group) -> bool:
+        first = group.events[0]
+        if not group.guarded or (again and first.id in there):
+            return True
+        return first.subject in there if group.looked_up is None else group.looked_up == known
+
+    return [well(group) for group in batch]
 
 
 def _claim(connection: psycopg.Connection[tuple[Any, ...]], batch: Sequence[Group]) -> list[Stored]:
