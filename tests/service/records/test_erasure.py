@@ -3,6 +3,8 @@ from __future__ import annotations
 import fcntl
 import json
 import random
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import polars as pl
@@ -13,14 +15,17 @@ from creditrisk.errors import ServiceError
 from creditrisk.service import filerecords
 from creditrisk.service.log import Writer, connect
 from creditrisk.service.record import Group
-from creditrisk.service.records import local
+from creditrisk.service.records import erasure, local
+from creditrisk.service.records.asked import Asked, digest_of
 from creditrisk.service.records.erasure import erase
 from creditrisk.service.records.forward import Forwarder
+from creditrisk.service.records.read import Records
 from creditrisk.service.records.traces import contains
 from creditrisk.service.settings import ServiceSettings
 from creditrisk.service.uploads import Uploads
 
 WHO = "Wilhelmine-Musterfrau-4711"
+OF_ROWS = {"_at": NOW_MS * 1_000, "_key_id": "key", "_purpose": "decision", "_version": "1@d"}
 
 
 def settings(state: Path, url: str | None = None, audit: str = "sqlite") -> ServiceSettings:
@@ -40,6 +45,7 @@ def file_of(state: Path, applicants: list[str | None]) -> str:
     folder.mkdir(parents=True)
     ids = [f"{name}.{number}" for number in range(1, len(applicants) + 1)]
     rows = pl.DataFrame({"_decision_id": ids, "_applicant_id": pl.Series(applicants, dtype=pl.String)})
+    rows = rows.with_columns(pl.lit(value).alias(name) for name, value in OF_ROWS.items())
     apart = pl.DataFrame({"_decision_id": ids, "sex": ["f"] * len(ids)})
     filerecords.write_chunk(folder, 0, rows, apart)
     return name
@@ -182,6 +188,39 @@ def test_nothing_is_erased_while_the_database_is_away(tmp_path: Path) -> None:
 
 def machine(state: Path, url: str) -> Forwarder:
     return Forwarder(state / "decisions.db", url)
+
+
+def test_who_is_named_for_the_first_time_while_files_are_searched_is_erased_for_another_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, name = tmp_path / "decisions.db", file_of(tmp_path, [WHO, "other"])
+    fill(path, [([event(1, "other")], None)])
+    asked = Asked("e", (NOW_MS + 10) * 1_000, b"salt", digest_of(b"salt", WHO))
+    searched = erasure.erase_from_files
+
+    def meanwhile(state: Path, concerns: Callable[[str], bool], at: int) -> int:
+        known, erasures = Records(settings(tmp_path), path).looked_up([f"{name}.1"])
+        said = said_of(known[f"{name}.1"], "outcome", "bad", 20)
+        with closing(Writer(connect(path), path)) as writer:
+            assert writer.write([Group([said], None, lambda _: None, erasures)]) == [None]
+        return searched(state, concerns, at)
+
+    monkeypatch.setattr(erasure, "erase_from_files", meanwhile)
+    with local.opened(path) as log:
+        erasure.carry_out(log, path, asked)
+    assert holding(tmp_path, WHO) == []
+    assert local_rows(path, "SELECT applicant_id FROM events") == [("other",)]
+
+
+@pytest.mark.slow
+def test_nothing_more_is_said_of_a_row_on_this_disk_once_its_applicant_is_erased_in_postgresql(
+    tmp_path: Path, database: str
+) -> None:
+    """The erasure comes to PostgreSQL first, and may read this machine's files for minutes then."""
+    name, audit = file_of(tmp_path, [WHO, "other"]), settings(tmp_path, database, "postgres")
+    erase(settings(tmp_path / "elsewhere", database, "postgres"), WHO, "officer")
+    found, erasures = Records(audit, tmp_path / "decisions.db").looked_up([f"{name}.1", f"{name}.2"])
+    assert (list(found), erasures) == ([f"{name}.2"], 1)
 
 
 @pytest.mark.slow

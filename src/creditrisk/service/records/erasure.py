@@ -68,7 +68,7 @@ def erase(settings: ServiceSettings, applicant_id: str, who: str, key_id: str | 
     finally:
         if path.exists() or settings.audit == "sqlite":
             with local.opened(path) as connection:
-                _erase_here(connection, path, [applicant_id], at, name, theirs, others)
+                _erase_here(connection, path, lambda: [applicant_id], at, name, theirs, others)
     done = Erased(name, len(theirs - others), len(others), rows)
     said = msgspec.json.encode({"who": who, "node": node()})
     _write_down(
@@ -90,9 +90,16 @@ def carried_out(connection: sqlite3.Connection) -> set[str]:
 
 def carry_out(connection: sqlite3.Connection, path: Path, asked: Asked) -> None:
     """Erase in this machine's log and files whom another machine was asked to erase."""
-    known = [row[0] for row in connection.execute("SELECT DISTINCT applicant_id FROM events")]
-    concerned = [applicant for applicant in known if asked.concerns(applicant)]
     erase_from_files(path.parent, asked.concerns, asked.at)  # first: what is not complete is asked for again
+    query = "SELECT DISTINCT applicant_id FROM events"
+    last = connection.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()[0]
+    named = {row[0] for row in connection.execute(query) if asked.concerns(row[0])}  # while the workers write on
+
+    def concerned() -> list[str]:
+        """Whoever was named first since then is among them, such as by an outcome of a file's row."""
+        late = connection.execute(f"{query} WHERE seq > ?", (last,))
+        return sorted(named | {row[0] for row in late if asked.concerns(row[0])})
+
     _erase_here(connection, path, concerned, asked.at, asked.id, set(), set())
 
 
@@ -109,13 +116,15 @@ def _beside(found: Sequence[tuple[Any, ...]], about: Sequence[str]) -> list[str]
 def _erase_here(
     connection: sqlite3.Connection,
     path: Path,
-    applicants: Sequence[str],
+    concerned: Callable[[], Sequence[str]],
     at: int,
     erasure: str,
     theirs: set[str],
     others: set[str],
 ) -> None:
+    """Erase here whom ``concerned`` names, which is asked while nobody writes."""
     with local.transaction(connection, path):
+        applicants = concerned()
         found = [row for one in applicants for row in connection.execute(_THEIRS_HERE, (one, at, _first_after(at)))]
         ids = [name for name, _ in found]
         beside = _beside(found, local.about(connection, ids))

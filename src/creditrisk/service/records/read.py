@@ -156,17 +156,23 @@ class Records:
         return found, complete
 
     def _in_files(self, names: Sequence[str]) -> dict[str, Event]:
-        """Rows of scored files: of those on this disk first, so that they are found while PostgreSQL is away."""
+        """Rows of scored files: of those on this disk first, so that they are found while PostgreSQL is away.
+
+        Where records go to PostgreSQL, who was erased there is not to be named in it again by what is said of a row
+        that lies here still; a log of this machine's is erased after its files.
+        """
         rows: dict[str, dict[str, Any]] = {}
         if names and (self._settings.state / "files").is_dir():
             from creditrisk.service import filerecords
 
             rows = filerecords.find(self._settings.state, names)
-        if self._settings.database_url and (missing := [name for name in names if name not in rows]):
+        certain = {} if self._settings.audit == "postgres" else rows
+        if self._settings.database_url and any(name not in certain for name in names):
             from creditrisk.service.records import filechunks
 
             with _connected(self._settings.database_url) as connection:
-                rows |= _without_erased(connection, filechunks.find(connection, missing))
+                found = filechunks.find(connection, [name for name in names if name not in rows])
+                rows = _without_erased(connection, rows | found) | certain
         return {name: _of_file(name, row) for name, row in rows.items()}
 
 
