@@ -78,6 +78,15 @@ def test_each_row_is_recorded_under_its_decision_id(client: httpx.Client, runnin
     assert pl.read_parquet(apart).height == 0
 
 
+def test_a_column_whose_name_is_a_pattern_is_kept_as_any_other(client: httpx.Client, running: Running) -> None:
+    """``^age$`` would be found in the protected attributes, which are kept apart."""
+    strange = {"*": "star", "^.*$": "all", "^age$": "mine"}
+    frame = table(20).with_columns(pl.lit(value).alias(name) for name, value in strange.items())
+    (name, *_) = answers(client.post("/v1/score/file", content=as_csv(frame), headers=CSV))["decision_id"]
+    record = find(running.state, [name])[name]
+    assert {column: record[f"field:{column}"] for column in strange} == strange
+
+
 def test_a_broken_line_and_a_wrong_value_get_a_verdict_and_stop_nothing(client: httpx.Client) -> None:
     text = b"loan,income,amount,months,purpose\nA,1000,500,12,car\nB,1000,500\nC,1000,minus,12,car\nD,900,500,12,home\n"
     got = answers(client.post("/v1/score/file", content=text, headers=CSV))

@@ -179,8 +179,9 @@ def record(
     """What is kept of a piece: fields, answers and the days of application; and apart, the protected attributes."""
     given = [name for name in piece.columns if name not in (BROKEN, BROKEN_TEXT)]
     apart = [name for name in protected if name in given]
+    # As series: to ``pl.col`` a name such as ``*`` or ``^age$`` is a pattern, which protected attributes may fit.
     fields = piece.select(
-        _applicant(piece).alias(APPLICANT), *(pl.col(n).alias(f"field:{n}") for n in given if n not in apart)
+        _applicant(piece).alias(APPLICANT), *(piece[n].alias(f"field:{n}") for n in given if n not in apart)
     )
     said = answers.rename({name: f"answer:{name}" for name in answers.columns if name != "decision_id"})
     same = {"_key_id": job.key_id, "_purpose": job.purpose, "_version": f"{job.version}@{job.digest}"}
