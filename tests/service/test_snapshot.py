@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import pytest
+
 from creditrisk.service.snapshot import Keeper, Snapshot, add, read, read_all
 from creditrisk.service.telemetry import Counts
 from creditrisk.service.workers import Seat
@@ -59,6 +61,7 @@ def test_the_dead_count_in_sums_and_not_in_what_is_now(tmp_path: Path) -> None:
     assert [item.waiting for item in alive] == [1]
 
 
-def test_a_damaged_file_counts_as_none(tmp_path: Path) -> None:
-    (tmp_path / "0.json").write_text("{")
+@pytest.mark.parametrize("content", [b"{", b'{"requests":[["\xff",200,1]]}'])
+def test_a_damaged_file_counts_as_none(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "0.json").write_bytes(content)
     assert read(tmp_path / "0.json") == Snapshot()

@@ -99,7 +99,7 @@ class Keeper:
 
 def read(path: Path) -> Snapshot:
     """A seat's file; an empty one where there is none or it is damaged."""
-    with contextlib.suppress(OSError, msgspec.DecodeError):
+    with contextlib.suppress(OSError, ValueError):  # msgspec's and those of bytes that are no text
         return _decode(path.read_bytes())
     return Snapshot()
 
