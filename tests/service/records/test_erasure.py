@@ -89,6 +89,15 @@ def test_what_is_said_of_them_goes_too_also_where_it_came_after_the_erasure_was_
     assert left == sorted((one.id,) for one in (others, late[1], again))
 
 
+def test_an_id_with_blanks_around_it_is_erased_from_files_as_well_whose_records_have_it_without(tmp_path: Path) -> None:
+    path = tmp_path / "decisions.db"
+    fill(path, [([event(1, f" {WHO}")], None), ([event(2, WHO)], None), ([event(3, "other")], None)])
+    file_of(tmp_path, [WHO, "other"])
+    done = erase(settings(tmp_path), f" {WHO}", "officer")
+    assert (done.decisions, done.file_rows) == (2, 1)
+    assert holding(tmp_path, WHO) == []
+
+
 def test_where_a_copy_remains_the_log_is_rewritten_and_open_connections_go_on(tmp_path: Path) -> None:
     path = tmp_path / "decisions.db"
     fill(path, [([event(n)], None) for n in range(500)])

@@ -46,13 +46,23 @@ _REMEMBER = f"INSERT INTO {SCHEMA}.erasures VALUES (%s, %s, %s, %s)".encode()
 def erase(settings: ServiceSettings, applicant_id: str, who: str, key_id: str | None = None) -> Erased:
     """Erase an applicant in PostgreSQL, in this machine's log and in its scored files; write down that it was done.
 
-    Other machines erase their own logs before they copy anything further. It may be repeated.
+    Other machines erase their own logs before they copy anything further. It may be repeated. An id with blanks around
+    it stands without them in scored files' records, so that both are erased, each as an erasure of its own.
 
     Raises:
         ServiceError: the erasure is not complete and must be repeated.
     """
     if not applicant_id:
         raise ServiceError("No applicant is named.")
+    done = _erase(settings, applicant_id, who, key_id)
+    if (plain := applicant_id.strip()) not in ("", applicant_id):
+        bare = _erase(settings, plain, who, key_id)
+        added = {name: getattr(done, name) + getattr(bare, name) for name in ("decisions", "others", "file_rows")}
+        done = msgspec.structs.replace(done, **added)
+    return done
+
+
+def _erase(settings: ServiceSettings, applicant_id: str, who: str, key_id: str | None) -> Erased:
     now = time.time_ns()
     name, at, path = Identifiers().make(now), now // 1_000, settings.state / NAME
     theirs: set[str] = set()
