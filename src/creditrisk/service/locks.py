@@ -32,8 +32,12 @@ def take(lock: IO[bytes], seconds: float | None = None) -> None:
 def _wait(lock: IO[bytes], seconds: float) -> None:
     """In line with others where a signal can end the wait: who only looks now and then comes last under load."""
     if threading.current_thread() is threading.main_thread():
-        with limited(seconds):
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            with limited(seconds):
+                fcntl.flock(lock, fcntl.LOCK_EX)
+        except TimeoutError:
+            fcntl.flock(lock, fcntl.LOCK_UN)  # it may have come as the time ended
+            raise
         return
     limit = time.monotonic() + seconds
     while True:
