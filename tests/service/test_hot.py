@@ -1,4 +1,6 @@
 import json
+import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +9,14 @@ import pytest
 from service.running import APPLICATION, Running
 
 from creditrisk.model.scorer import Scorer
+from creditrisk.service.border import unanswered
+from creditrisk.service.gate import Gate
+from creditrisk.service.hot import Header, Hot
+from creditrisk.service.keys import KeyStore
+from creditrisk.service.live import Live
 from creditrisk.service.log import connect
+from creditrisk.service.record import Group, NotWrittenError, Off
+from creditrisk.service.telemetry import Counts
 
 
 def post(client: httpx.Client, body: Any, **headers: str) -> httpx.Response:
@@ -184,3 +193,32 @@ def test_a_field_that_comes_twice_brings_nothing_protected_into_the_record(
     connection.close()
     assert b"marker" not in request
     assert json.loads(request)["application"] == APPLICATION
+
+
+class Held(Off):
+    """A log that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.groups: list[Group] = []
+
+    def submit(self, group: Group) -> bool:
+        self.groups.append(group)
+        return True
+
+
+def test_a_request_that_had_its_answer_before_its_record_failed_is_counted_once(
+    tmp_path: Path, small_bundle: Path
+) -> None:
+    log, counts, given = Held(), Counts(), list[int]()
+    hot = Hot(log, Gate(KeyStore(tmp_path / "keys.json"), False), counts, Live.load(small_bundle, "small", "local"))
+
+    def respond(status: int, headers: Iterable[Header], body: bytes) -> bool:
+        given.append(status)
+        return len(given) == 1
+
+    headers = [(b"content-type", b"application/json")]
+    hot.handle(headers, json.dumps({"application": APPLICATION}).encode(), respond)
+    hot.refuse(unanswered(1.0), None, respond, time.perf_counter())
+    log.groups[0].done(NotWrittenError("TimeoutError"))
+    assert given == [503, 503]
+    assert counts.requests == {("/v1/score", 503): 1}

@@ -143,13 +143,18 @@ class Hot:
         key_id: str | None = None,
         error: Exception | None = None,
     ) -> None:
-        """Answer with a problem; it gets a request id where the client gave none, and a line in the log."""
+        """Answer with a problem; it gets a request id where the client gave none, and a line in the log.
+
+        Where nobody waits for it any more, as after 503 for a disk that hesitates, only a fault of ours gets its line.
+        """
         seconds = time.perf_counter() - began
         request_id = request_id or self.identifiers.make(time.time_ns())
-        self.counts.answered(PATH, problem.status, seconds)
-        self.journal.request("POST", PATH, problem.status, seconds, request_id, key_id, None, problem.kind, error)
         headers = [(name.lower().encode(), value.encode()) for name, value in problem.headers.items()]
-        respond(problem.status, [*headers, *_echo(request_id)], problem.body(request_id))
+        answered = respond(problem.status, [*headers, *_echo(request_id)], problem.body(request_id))
+        if answered:
+            self.counts.answered(PATH, problem.status, seconds)
+        if answered or error is not None:
+            self.journal.request("POST", PATH, problem.status, seconds, request_id, key_id, None, problem.kind, error)
 
 
 def _echo(request_id: str | None) -> list[Header]:
