@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import fcntl
+import time
 from pathlib import Path
 
 import pytest
@@ -7,7 +9,8 @@ from service.events import NOW_MS, event, fill, local_rows, remote_rows, repeat,
 
 from creditrisk.errors import ServiceError
 from creditrisk.service.identifiers import lowest
-from creditrisk.service.log import connect
+from creditrisk.service.log import Writer, connect
+from creditrisk.service.record import Group, Stored
 from creditrisk.service.records import local
 from creditrisk.service.records.forward import Forwarder
 from creditrisk.service.records.retention import DAY_MS, oldest, prune_database, prune_here
@@ -33,7 +36,9 @@ def test_old_rows_go_with_what_lies_beside_them_and_erasures_stay_written(tmp_pa
         assert local_rows(path, f"SELECT * FROM {table}") == []
 
 
-def test_old_rows_leave_the_write_ahead_log_of_workers_that_go_on(tmp_path: Path) -> None:
+def test_old_rows_leave_the_write_ahead_log_of_workers_that_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "decisions.db"
     open_elsewhere = connect(path)
     old = event(1, applicant="Wilhelmine-4711", protected=b'{"sex":"weiblich"}')
@@ -47,9 +52,33 @@ def test_old_rows_leave_the_write_ahead_log_of_workers_that_go_on(tmp_path: Path
     open_elsewhere.execute("BEGIN")
     open_elsewhere.execute("SELECT 1 FROM events").fetchall()
     fill(path, [([event(2)], None)])
+    monkeypatch.setattr(local, "PAUSE_SECONDS", 0.0)
     with pytest.raises(ServiceError, match="is being read"):
         prune_here(tmp_path, path, lowest(NOW_MS + 4_000), copied_only=False)
     open_elsewhere.close()
+
+
+def test_workers_write_on_while_those_who_read_are_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, written = tmp_path / "decisions.db", list[Stored]()
+    fill(path, [([event(1)], None)])
+    reader, writer = connect(path), Writer(connect(path), path)
+    reader.execute("BEGIN")
+    reader.execute("SELECT 1 FROM events").fetchall()
+    writer.write([Group([event(10_000)], None, lambda _: None)])
+
+    def meanwhile(seconds: float) -> None:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        written.extend(writer.write([Group([event(20_000)], None, lambda _: None)]))
+        reader.execute("COMMIT")
+
+    monkeypatch.setattr(time, "sleep", meanwhile)
+    with path.with_name("decisions.db.lock").open("ab") as lock:
+        assert prune_here(tmp_path, path, lowest(NOW_MS + 4_000), copied_only=False).here == 1
+    assert written == [None]
+    assert not path.with_name("decisions.db-wal").stat().st_size
+    reader.close()
+    writer.close()
 
 
 def test_what_was_not_copied_yet_stays(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +16,8 @@ from creditrisk.service.record import COLUMNS, Event, Idempotency
 from creditrisk.service.records.traces import contains
 
 CHUNK = 500
+TRIES, PAUSE_SECONDS = 40, 0.2
+"""How often, and with what pauses, those who read the log are waited for."""
 _EVENT = ", ".join(f"e.{name}" for name in COLUMNS)
 
 
@@ -119,8 +122,7 @@ def scrub(connection: sqlite3.Connection, path: Path, needles: Iterable[str]) ->
     """
     # One at a time: another could not empty the write-ahead log while this one reads, and would wait with all workers.
     with locked(path.with_name(f"{path.name}.scrub"), LONG_SECONDS):
-        with locked(path):
-            empty_wal(connection, path)
+        with emptied(connection, path):
             connection.execute("BEGIN")
             connection.execute("SELECT count(*) FROM forwarded").fetchall()
         # The workers write on meanwhile. They cannot bring back what was erased: SQLite leaves the file as it is while
@@ -133,18 +135,29 @@ def scrub(connection: sqlite3.Connection, path: Path, needles: Iterable[str]) ->
         if found:
             with locked(path):
                 connection.execute("VACUUM")
-                empty_wal(connection, path)
+            with emptied(connection, path):
+                pass
 
 
-def empty_wal(connection: sqlite3.Connection, path: Path) -> None:
-    """Fold the write-ahead log, in which removed rows still stand, into the log; to be called with the lock held.
+@contextlib.contextmanager
+def emptied(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
+    """Hold the lock once the write-ahead log, in which removed rows still stand, is folded into the log.
+
+    Who reads is waited for without the lock: the workers, and all answers, would wait with us.
 
     Raises:
         ServiceError: somebody reads it all the time.
     """
-    busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-    if busy:
-        raise ServiceError(f"{path}: the write-ahead log is being read and could not be emptied; repeat it.")
+    for _ in range(TRIES):
+        with locked(path):
+            connection.execute("PRAGMA busy_timeout=50")
+            busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            connection.execute("PRAGMA busy_timeout=10000")
+            if not busy:
+                yield
+                return
+        time.sleep(PAUSE_SECONDS)
+    raise ServiceError(f"{path}: the write-ahead log is being read and could not be emptied; repeat it.")
 
 
 def _in_chunks(connection: sqlite3.Connection, query: str, ids: Sequence[str]) -> list[tuple[Any, ...]]:

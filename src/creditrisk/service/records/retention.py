@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from creditrisk.errors import ServiceError
 from creditrisk.service.identifiers import lowest
-from creditrisk.service.log import locked
 from creditrisk.service.records import local
 from creditrisk.service.records.database import SCHEMA, driver, sentence
 from creditrisk.service.records.erasure import remove_remotely
@@ -70,8 +69,8 @@ def prune_here(
                     count += len(ids)
                     if len(ids) < local.CHUNK:
                         break
-            with locked(path):
-                local.empty_wal(connection, path)
+            with local.emptied(connection, path):
+                pass
     if not (state / "files").is_dir():
         return Pruned(count, 0)
     from creditrisk.service.filerecords import folders
