@@ -6,7 +6,8 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
-from creditrisk.service.child import LONGEST_WAIT, STOPPED_SECONDS, Child, is_stopped
+from creditrisk.service.child import LONGEST_WAIT, STOPPED_SECONDS, Child
+from creditrisk.service.stopped import is_stopped
 
 
 class Clock:

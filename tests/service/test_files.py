@@ -6,6 +6,7 @@ import json
 import os
 import re
 import select
+import signal
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -365,6 +366,22 @@ def test_a_client_that_leaves_ends_the_work_and_leaves_nothing_behind(
     assert eventually(lambda: not children(running))
     assert eventually(lambda: not list((running.state / "uploads").iterdir()))
     assert running.complaints() == said
+
+
+@pytest.mark.slow
+def test_work_that_was_stopped_by_a_signal_is_ended_and_its_client_told(client: httpx.Client, running: Running) -> None:
+    content = as_csv(table(50))
+    with connected(running.port) as raw:
+        head = "POST /v1/score/file HTTP/1.1\r\nhost: localhost\r\ncontent-type: text/csv\r\n"
+        raw.send(f"{head}content-length: {len(content)}\r\n\r\n".encode() + content[:100])
+        assert eventually(lambda: bool(children(running)))
+        (child,) = children(running)
+        os.kill(child, signal.SIGSTOP)
+        raw.send(content[100:])
+        found = raw.answer()
+        assert (found.status, found.json()["type"]) == (500, "urn:creditrisk:problem:file-failed")
+    assert eventually(lambda: not children(running))
+    assert eventually(lambda: not list((running.state / "uploads").iterdir()))
 
 
 def test_a_file_whose_beginning_cannot_be_recorded_is_not_scored(tmp_path: Path, small_bundle: Path) -> None:

@@ -18,6 +18,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO
 
+from creditrisk.service.stopped import is_stopped
+
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
 """Seconds before a child that ended is started again; doubled each time until it has lived for the longest."""
 END_SECONDS = 5.0
@@ -118,16 +120,6 @@ class Child:
         now = self._clock()
         wait = FIRST_WAIT if now - self._started >= LONGEST_WAIT else self._wait
         self._due, self._wait = now + wait, min(wait * 2, LONGEST_WAIT)
-
-
-def is_stopped(process: subprocess.Popen[bytes]) -> bool:
-    """Whether a child was stopped by a signal and has not been continued; False where the system cannot tell."""
-    if not hasattr(os, "waitid"):
-        return False
-    try:
-        return os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT) is not None
-    except ChildProcessError:
-        return False
 
 
 def _close(process: subprocess.Popen[bytes]) -> None:

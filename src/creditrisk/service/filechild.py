@@ -16,6 +16,7 @@ from creditrisk.service.filejob import NO_SPACE, TOO_BIG, WORKED_ON, WRONG_FILE,
 from creditrisk.service.filetally import Tally, from_line
 from creditrisk.service.problem import Problem
 from creditrisk.service.settings import ServiceSettings
+from creditrisk.service.stopped import watch_over
 
 READ_BYTES = 1 << 18
 _ENDING: set[asyncio.Task[None]] = set()
@@ -35,6 +36,7 @@ class FileChild:
         self._told: Callable[[Tally], None] | None = None
         self.rows = self.scored = 0
         self._saying = asyncio.create_task(self._listen())
+        watch_over(process, "the work on a file")
 
     @classmethod
     async def start(cls, settings: ServiceSettings, bundle: Path, digest: str) -> FileChild:

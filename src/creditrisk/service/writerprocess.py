@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from creditrisk.errors import ServiceError
-from creditrisk.service.child import is_stopped
 from creditrisk.service.record import Group, NotWrittenError, Stored, UnsureError
+from creditrisk.service.stopped import is_stopped
 from creditrisk.service.writing import HEAD, READ_BYTES, order_of, read_report
 
 Written = Callable[[list[Stored], float], None]

@@ -10,8 +10,8 @@ import sys
 import threading
 from typing import BinaryIO
 
-from creditrisk.service.child import is_stopped
 from creditrisk.service.settings import ServiceSettings
+from creditrisk.service.stopped import is_stopped
 
 LOOK_SECONDS = 1.0
 LONGEST_PAUSE = 30.0

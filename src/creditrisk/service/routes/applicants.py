@@ -17,6 +17,7 @@ from creditrisk.service.keys import Caller
 from creditrisk.service.problem import FieldError, Problem
 from creditrisk.service.records.erasing import BROKEN, FAILED, Order
 from creditrisk.service.routes.common import needs, service_of
+from creditrisk.service.stopped import watch_over
 
 router = APIRouter(tags=["applicants"])
 ERASE_SECONDS = 300.0
@@ -47,6 +48,7 @@ async def erase(
         stderr=PIPE,
         env=os.environ | settings.to_environment(),
     )
+    watch_over(process, "an erasure")
     try:
         async with asyncio.timeout(ERASE_SECONDS):
             said, trouble = await asyncio.shield(process.communicate(msgspec.json.encode(order)))

@@ -18,6 +18,7 @@ from creditrisk.service.report import Listed
 from creditrisk.service.routes.common import answer, json_only, needs, service_of
 from creditrisk.service.schema import UNREADABLE
 from creditrisk.service.service import Service
+from creditrisk.service.stopped import watch_over
 from creditrisk.service.wrong import faults_of, undecodable
 
 router = APIRouter(tags=["models"])
@@ -176,6 +177,7 @@ async def _run(command: list[str], environment: dict[str, str]) -> dict[str, Any
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
     )
+    watch_over(process, "a promotion or rollback")
     try:
         output, _ = await asyncio.wait_for(process.communicate(), CHANGE_SECONDS)
     except TimeoutError:
