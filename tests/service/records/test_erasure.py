@@ -222,14 +222,18 @@ def test_who_is_named_for_the_first_time_while_files_are_searched_is_erased_for_
 
 
 @pytest.mark.slow
-def test_nothing_more_is_said_of_a_row_on_this_disk_once_its_applicant_is_erased_in_postgresql(
+def test_nothing_more_is_said_of_what_lies_on_this_disk_once_its_applicant_is_erased_in_postgresql(
     tmp_path: Path, database: str
 ) -> None:
     """The erasure comes to PostgreSQL first, and may read this machine's files for minutes then."""
     name, audit = file_of(tmp_path, [WHO, "other"]), settings(tmp_path, database, "postgres")
+    mine, others = event(1, WHO), event(2, "other")
+    fill(tmp_path / "decisions.db", [([mine], None), ([others], None)])  # from when records stayed on this machine
     erase(settings(tmp_path / "elsewhere", database, "postgres"), WHO, "officer")
-    found, erasures = Records(audit, tmp_path / "decisions.db").looked_up([f"{name}.1", f"{name}.2"])
-    assert (list(found), erasures) == ([f"{name}.2"], 1)
+    found, erasures = Records(audit, tmp_path / "decisions.db").looked_up(
+        [f"{name}.1", f"{name}.2", mine.id, others.id]
+    )
+    assert (list(found), erasures) == ([f"{name}.2", others.id], 1)
 
 
 @pytest.mark.slow

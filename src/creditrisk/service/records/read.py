@@ -82,6 +82,11 @@ class Records:
                 found |= {event.id: event for event in _select(run, "kind = 'decision' AND id IN", missing)}
             if not (missing := [one for one in missing if one not in found]):
                 break
+        if found and self._settings.audit == "postgres":
+            # Who was erased there is not to be named in it again by what is said of a decision that lies here still;
+            # this machine's own log is erased last, with all that was said in it by then.
+            with _connected(self._settings.database_url) as connection:
+                return _without_erased(connection, found)
         return found
 
     def looked_up(self, ids: Sequence[str]) -> tuple[dict[str, Event], int]:
@@ -156,35 +161,29 @@ class Records:
         return found, complete
 
     def _in_files(self, names: Sequence[str]) -> dict[str, Event]:
-        """Rows of scored files: of those on this disk first, so that they are found while PostgreSQL is away.
-
-        Where records go to PostgreSQL, who was erased there is not to be named in it again by what is said of a row
-        that lies here still; a log of this machine's is erased after its files.
-        """
+        """Rows of scored files: of those on this disk first, so that they are found while PostgreSQL is away."""
         rows: dict[str, dict[str, Any]] = {}
         if names and (self._settings.state / "files").is_dir():
             from creditrisk.service import filerecords
 
             rows = filerecords.find(self._settings.state, names)
-        certain = {} if self._settings.audit == "postgres" else rows
-        if self._settings.database_url and any(name not in certain for name in names):
+        found = {name: _of_file(name, row) for name, row in rows.items()}
+        if self._settings.database_url and (missing := [name for name in names if name not in found]):
             from creditrisk.service.records import filechunks
 
             with _connected(self._settings.database_url) as connection:
-                found = filechunks.find(connection, [name for name in names if name not in rows])
-                rows = _without_erased(connection, rows | found) | certain
-        return {name: _of_file(name, row) for name, row in rows.items()}
+                there = filechunks.find(connection, missing)
+                found |= _without_erased(connection, {name: _of_file(name, row) for name, row in there.items()})
+        return found
 
 
-def _without_erased(
-    connection: Connection[tuple[Any, ...]], rows: dict[str, dict[str, Any]]
-) -> dict[str, dict[str, Any]]:
-    """Rows but those of applicants whose erasure was asked for: it takes its time to come to all files."""
-    erasures = asked.asked_for(connection) if rows else []
+def _without_erased(connection: Connection[tuple[Any, ...]], found: dict[str, Event]) -> dict[str, Event]:
+    """Decisions but those of applicants whose erasure was asked for: it takes its time to come to all places."""
+    erasures = asked.asked_for(connection) if found else []
     return {
-        name: row
-        for name, row in rows.items()
-        if not any(row["_at"] <= one.at and one.concerns(row["_applicant_id"]) for one in erasures)
+        name: event
+        for name, event in found.items()
+        if not any(event.at <= one.at and one.concerns(event.applicant_id) for one in erasures)
     }
 
 
