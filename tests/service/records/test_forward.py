@@ -141,6 +141,7 @@ def test_while_somebody_reads_the_log_its_removal_of_old_rows_waits_and_nothing_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("creditrisk.service.forwarder.AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(local, "PAUSE_SECONDS", 0.0)
     path = tmp_path / "decisions.db"
     fill(path, [([event(1)], None)])
     reader = connect(path)
