@@ -7,6 +7,7 @@ import io
 import json
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 from service.running import serving
 from support import SMALL_CONTRACT, clashing_table, make_bundle, small_table
 
+from creditrisk.errors import CreditRiskError
 from creditrisk.model.bundle import verify
 from creditrisk.model.scorer import Scorer
 from creditrisk.service.filejob import Job
@@ -98,6 +100,10 @@ def test_rows_without_a_date_count_from_the_day_on_which_their_file_came_and_it_
         (pl.Series("applicant_id", [17.0, 17.5, None, 1e18]), ["17", "17.5", None, "1000000000000000000"]),
         (pl.Series("applicant_id", [17.0, float("nan"), -0.5, 2.0]), ["17", None, "-0.5", "2"]),
         (pl.Series("applicant_id", [17, 18, None, 20]), ["17", "18", None, "20"]),
+        (
+            pl.Series("applicant_id", [Decimal("17"), Decimal("1.5"), None, Decimal(10**30)], pl.Decimal(38, 6)),
+            ["17", "1.500000", None, f"{10**30}.000000"],
+        ),
     ],
 )
 def test_applicants_are_kept_as_an_erasure_names_them(
@@ -112,6 +118,21 @@ def test_applicants_are_kept_as_an_erasure_names_them(
         io.BytesIO(),
     )
     assert kept_of(job)["_applicant_id"].to_list() == expected
+
+
+@pytest.mark.parametrize("given", [[["SP-1"]], [{"id": "SP-1"}], [b"\xff"]])
+def test_applicants_that_no_erasure_could_name_are_refused(
+    tmp_path: Path, small_bundle: Path, given: list[object]
+) -> None:
+    frame, upload = small_table(4).drop("outcome"), tmp_path / "upload.parquet"
+    job = job_of(tmp_path, small_bundle, frame)
+    frame.with_columns(applicant_id=pl.Series(given * 4)).write_parquet(upload)
+    with pytest.raises(CreditRiskError, match=r"column 'applicant_id' of the table is of type .*; expected texts"):
+        work(
+            msgspec.structs.replace(job, upload=str(upload), kind="parquet"),
+            ready(small_bundle, job.digest),
+            io.BytesIO(),
+        )
 
 
 def test_a_file_that_is_scored_on_another_day_keeps_its_own(tmp_path: Path, dated_bundle: Path) -> None:

@@ -197,16 +197,22 @@ def record(
 
 
 def _applicant(piece: pl.DataFrame) -> pl.Expr:
-    """The applicant of each row as an erasure names them: without spaces around, and a number without a fraction."""
+    """The applicant of each row as an erasure names them: without spaces around, and a number without a fraction.
+
+    Raises:
+        CreditRiskError: the column holds what no erasure could name.
+    """
     named = [name for name in piece.columns if name.strip().lower() == APPLICANT_FIELD]
     if not named:
         return pl.lit(None, pl.String)
     name = APPLICANT_FIELD if APPLICANT_FIELD in named else named[0]
-    given = pl.col(name)
-    if piece[name].dtype.is_float():
+    given, dtype = pl.col(name), piece[name].dtype
+    if dtype.is_nested() or dtype == pl.Binary:
+        raise CreditRiskError(f"column {name!r} of the table is of type {dtype}; expected texts or numbers.")
+    if dtype.is_float():
         given = given.fill_nan(None)  # how pandas writes that there is none
     text = given.cast(pl.String)
-    if piece[name].dtype.is_float():
+    if dtype.is_float() or dtype.is_decimal():
         whole = given.cast(pl.Int64, strict=False)
         text = pl.when(whole == given).then(whole.cast(pl.String)).otherwise(text)
     return text.str.strip_chars().replace("", None)
