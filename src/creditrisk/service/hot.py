@@ -30,8 +30,8 @@ from creditrisk.service.telemetry import Counts
 PATH = "/v1/score"
 Header = tuple[bytes, bytes]
 Respond = Callable[[int, Iterable[Header], bytes], bool]
-"""Takes an answer; False where nobody waits for it any more, so that a request is not counted twice."""
-"""Send an answer: status, headers beside content-type and content-length (which are the callee's), body."""
+"""Sends an answer: status, headers beside content-type and content-length (which are the callee's), body. False where
+nobody waits for it any more, so that a request is not counted twice."""
 
 JSON, PROBLEM = b"application/json", b"application/problem+json"
 _JSON_TYPE = re.compile(rb"application/json\s*(?:;.*)?", re.IGNORECASE)

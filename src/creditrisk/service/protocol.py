@@ -7,7 +7,7 @@ connection's rules (``creditrisk.service.connection``) and its order.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
@@ -16,9 +16,6 @@ from creditrisk.service.connection import HEAD_BYTES, Connection
 from creditrisk.service.cycle import CONTINUE, HotCycle, announced
 from creditrisk.service.hot import PATH
 from creditrisk.service.problem import Problem
-
-if TYPE_CHECKING:
-    pass
 
 _PATH = PATH.encode()
 
