@@ -63,3 +63,18 @@ def test_golden_rows_and_recent_applications_are_evidence_of_their_own(
     )
     path.write_bytes(b"no database" * 1_000)
     assert objection(fair, narrow, path) is None
+
+
+def test_one_that_fails_on_what_the_present_one_answers_is_refused(
+    fair: Live, lender: Lender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good, path = Live.load(lender.bundle("good"), "M", "2"), tmp_path / "decisions.db"
+    recorded(path, fair, APPLICATION)
+
+    def fails(*_: object) -> None:
+        raise KeyError("Quuxfeather")
+
+    monkeypatch.setattr(type(good.scorer), "score_row", fails)
+    assert (objection(fair, good, path) or "").endswith(" of the present bundle: KeyError.")
+    monkeypatch.setattr("creditrisk.service.acceptance._golden", lambda _: iter(()))
+    assert (objection(fair, good, path) or "").endswith(f"decision {IDENTIFIER}: KeyError.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from pathlib import Path
@@ -91,3 +92,23 @@ def test_one_that_hangs_is_ended_and_one_that_was_started_just_now_is_not(
     age[0] = 1.0
     watched.after(100)
     assert len(ended) == 1
+
+
+def test_a_fault_of_ours_is_an_alert_and_does_not_end_the_looking(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[dict[str, str]] = []
+
+    async def look() -> None:
+        looks.append(dict(watched.service.alerts))
+        if len(looks) == 1:
+            raise KeyError("Quuxfeather")
+        if len(looks) == 3:
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr(watched.refresh, "look", look)
+    monkeypatch.setattr("creditrisk.service.refresh.TICK_SECONDS", 0.0)
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(watched.refresh.run())
+    assert looks[0] == looks[2] == {}
+    assert looks[1]["refresh"].startswith("what the watch reports could not be followed: KeyError at test_watched.py")

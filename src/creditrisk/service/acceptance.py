@@ -7,8 +7,9 @@ last answered are asked as well, as evidence that owes nothing to that reasoning
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -36,17 +37,29 @@ def objection(old: Live, new: Live, log: Path) -> str | None:
         more = f"; and {len(found) - NAMED} more" if len(found) > NAMED else ""
         return f"{named}: its contract refuses applications that are valid now: {'; '.join(found[:NAMED])}{more}."
     for number, row in _golden(old):
-        if faults := new.scorer.score_row(row).faults:
-            return f"{named}: it refuses golden row {number} of the present bundle: {faults[0].column}."
+        if names := _tried(partial(_faulty, new, row)):
+            return f"{named}: it refuses golden row {number} of the present bundle: {names[0]}."
     for identifier, application in _recent(log, old.label):
-        if names := _wrong(new, application):
+        if names := _tried(partial(_wrong, new, application)):
             return f"{named}: it refuses the application of decision {identifier}: {', '.join(names)}."
     return None
 
 
+def _tried(wrong: Callable[[], list[str]]) -> list[str]:
+    """What is refused; to fail is to refuse, since a bundle must not take the process with it."""
+    try:
+        return wrong()
+    except Exception as error:
+        return [type(error).__name__]
+
+
+def _faulty(live: Live, row: Mapping[str, Scalar]) -> list[str]:
+    return [fault.column for fault in live.scorer.score_row(row).faults]
+
+
 def _wrong(live: Live, application: dict[str, Scalar]) -> list[str]:
     errors = [error.field for error in live.fields.check(application)]
-    return errors or [fault.column for fault in live.scorer.score_row(application).faults]
+    return errors or _faulty(live, application)
 
 
 def _golden(old: Live) -> Iterator[tuple[int, golden.Raw]]:

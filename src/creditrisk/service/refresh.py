@@ -12,6 +12,7 @@ from creditrisk.errors import BundleError, CreditRiskError, ServiceError
 from creditrisk.params import Params
 from creditrisk.service.acceptance import objection
 from creditrisk.service.child import Child
+from creditrisk.service.journal import where
 from creditrisk.service.live import Live, ModelNamed
 from creditrisk.service.loading import load
 from creditrisk.service.pointer import (
@@ -91,6 +92,8 @@ class Refresh:
                 self._service.alert("refresh", None)
             except (CreditRiskError, OSError) as error:
                 self._service.alert("refresh", self._plain(error))
+            except Exception as error:  # a fault of ours must not end the looking for good
+                self._service.alert("refresh", f"what the watch reports could not be followed: {where(error)}")
             await asyncio.sleep(TICK_SECONDS)
 
     async def look(self) -> None:
