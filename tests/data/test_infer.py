@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -642,3 +643,28 @@ def test_money_with_signs_that_tells_the_outcome_is_leakage(write: Write) -> Non
     contract = Contract.from_text(infer(path, "outcome").text, "x")
     assert contract.columns["surcharge"].role == "ignore"
     assert "suspected leakage" in contract.columns["surcharge"].note
+
+
+@pytest.mark.parametrize("space", [" ", "\u00a0", "\u202f"])
+@pytest.mark.parametrize(("decimal", "sign"), [(".", ""), (",", ""), (".", " €"), (",", "\u00a0€")])
+def test_money_whose_thousands_a_space_parts_is_a_number(write: Write, space: str, decimal: str, sign: str) -> None:
+    price = [f"{1 + row % 9}{space}{row:03d}{decimal}50{sign}" for row in range(400)]
+    path = write(loans().with_columns(pl.Series("price", price)))
+    contract, report, inputs = used(infer(path, "outcome"), path)
+    assert (contract.columns["price"].role, contract.columns["price"].type) == ("feature", "number")
+    assert report.rows_quarantined == 0
+    assert inputs["price"].to_list() == [(1 + row % 9) * 1_000 + row + 0.5 for row in range(400)]
+
+
+def test_spaces_that_part_no_thousands_make_no_number(write: Write) -> None:
+    path = write(loans().with_columns(pl.Series("flat", [f"{row % 7} {row % 12}" for row in range(400)])))
+    contract, report, _ = used(infer(path, "outcome"), path)
+    assert contract.columns["flat"].type == "open_category"
+    assert report.rows_quarantined == 0
+
+
+def test_the_largest_numbers_there_are_have_a_range(write: Write) -> None:
+    path = write(loans().with_columns(pl.Series("huge", [(row % 7 - 3) * 1e307 for row in range(400)])))
+    contract, report, _ = used(infer(path, "outcome"), path)
+    assert contract.columns["huge"].max == sys.float_info.max
+    assert report.rows_quarantined == 0

@@ -18,9 +18,9 @@ FEW = 200
 """Values of which a column may have so many to be counted one by one."""
 SAMPLE = 20_000
 """Rows from which patterns are read; what a sample suggests is then checked on all rows."""
-CURRENCIES, APOSTROPHES = "$€£", "'\u2019"
-"""Signs beside a number, and marks that part its thousands in Switzerland."""
-_SYMBOLS = [*CURRENCIES, *APOSTROPHES, ",", "%", " ", "\u00a0"]
+CURRENCIES, APOSTROPHES, SPACES = "$€£", "'\u2019", " \u00a0\u202f"
+"""Signs beside a number, and marks that part its thousands in Switzerland and in much of Europe."""
+_SYMBOLS = [*CURRENCIES, *APOSTROPHES, *SPACES, ",", "%"]
 
 
 @dataclass
@@ -128,7 +128,8 @@ def profile(frame: pl.LazyFrame) -> Table:
 def comma_number(text: pl.Expr) -> pl.Expr:
     """The number in a text such as ``1.234,50 €``, its comma being the decimal mark; null where it is none."""
     marks = [mark for mark in _SYMBOLS if mark not in f",{APOSTROPHES}"]
-    return _finite(pointed(text.str.replace_many(marks, [""] * len(marks))))
+    number = _finite(pointed(text.str.replace_many(marks, [""] * len(marks))))
+    return pl.when(_parts_thousands(text, SPACES, decimal=",")).then(number)
 
 
 def _needs_commas(one: Profile) -> bool:
@@ -144,10 +145,16 @@ def _needs_commas(one: Profile) -> bool:
 
 def stripped_number(text: pl.Expr) -> pl.Expr:
     """The number in a text such as ``$1,234.50``, ``1'234`` or ``12 %``; null where such marks part no thousands."""
-    parted = [rf"[0-9]{{1,3}}({mark}[0-9]{{3}})+" for mark in f",{APOSTROPHES}"]
-    thousands = ~text.str.contains(f"[,{APOSTROPHES}]") | text.str.contains(rf"^\D*({'|'.join(parted)})(\.[0-9]+)?\D*$")
+    thousands = _parts_thousands(text, SPACES) & _parts_thousands(text, f",{APOSTROPHES}")
     bare = text.str.replace_many(_SYMBOLS, [""] * len(_SYMBOLS)).cast(pl.Float64, strict=False)
     return pl.when(thousands & bare.is_finite()).then(bare)
+
+
+def _parts_thousands(text: pl.Expr, marks: str, decimal: str = r"\.") -> pl.Expr:
+    """Whether such marks stand nowhere in a text, or spaces beside its number alone, or one of them parts thousands."""
+    parted = "|".join(rf"[0-9]{{1,3}}({mark}[0-9]{{3}})+" for mark in marks)
+    found = f"[0-9][{marks}][0-9]" if marks == SPACES else f"[{marks}]"
+    return ~text.str.contains(found) | text.str.contains(rf"^\D*({parted})({decimal}[0-9]+)?\D*$")
 
 
 def _batches(items: list[Profile], size: int) -> Iterable[list[Profile]]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+import sys
 
 import polars as pl
 
@@ -12,6 +14,7 @@ from creditrisk.data.profile import (
     APOSTROPHES,
     CURRENCIES,
     FEW,
+    SPACES,
     WORDS,
     Profile,
     Table,
@@ -43,7 +46,7 @@ def as_number(table: Table, one: Profile, draft: Draft) -> bool:
                     return False
                 words = list(others)
             else:
-                strip = "".join(mark for mark in f"{CURRENCIES},{APOSTROPHES}%" if _holds(table, one, mark))
+                strip = _signs(table, one, f"{CURRENCIES},{APOSTROPHES}{SPACES}%")
         elif rest:
             draft.notes.append(f"{rest:,} values are no numbers; their rows go to quarantine")
     if naming.is_code(one.name) and one.whole == one.numbers and not strip and not words and one.distinct > 2:
@@ -79,7 +82,7 @@ def _as_comma_number(table: Table, one: Profile, draft: Draft) -> bool:
     one.fractions = one.numbers - one.whole
     draft.type = "number"
     draft.keys["decimal"] = ","
-    if strip := "".join(mark for mark in f"{CURRENCIES}%" if _holds(table, one, mark)):
+    if strip := _signs(table, one, f"{CURRENCIES}{SPACES}%"):
         draft.keys["strip"] = strip
     draft.notes.append(f"the comma is read as the decimal mark, points as thousands ({one.low:g} to {one.high:g})")
     list_missing(table, one, draft, ())
@@ -98,9 +101,12 @@ def _others(table: Table, one: Profile) -> dict[str, int]:
     return dict(found.collect(engine="streaming").iter_rows())
 
 
-def _holds(table: Table, one: Profile, mark: str) -> bool:
+def _signs(table: Table, one: Profile, marks: str) -> str:
+    """Those of the marks that the column holds; a plain space only between digits, as elsewhere it is trimmed."""
     text = text_of_column(one.name, one.dtype)
-    return bool(table.frame.select(text.str.contains(mark, literal=True).any()).collect(engine="streaming").item())
+    found = (text.str.contains(r"\d \d" if mark == " " else re.escape(mark)).any().alias(mark) for mark in marks)
+    held = table.frame.select(found).collect(engine="streaming").row(0, named=True)
+    return "".join(mark for mark in marks if held[mark])
 
 
 def _is_count(one: Profile) -> bool:
@@ -152,7 +158,7 @@ def _limits(one: Profile, low: float | None, high: float | None) -> tuple[float 
         return None, None
     if naming.is_age(one.name) and low >= 0 and high <= 120:
         return 0, 120
-    reach = _round_up(10 * max(abs(low), abs(high), 1.0))
+    reach = _round_up(min(10 * max(abs(low), abs(high), 1.0), sys.float_info.max))
     return (0 if low >= 0 else -reach), reach
 
 
