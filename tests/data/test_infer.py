@@ -141,6 +141,24 @@ def test_gzip_and_parquet_and_other_encodings(tmp_path: Path) -> None:
     assert report.rows_kept == 40
 
 
+@pytest.mark.parametrize("place", [400, 40_000], ids=["at the very end", "late"])
+def test_an_encoding_that_shows_late_is_found(tmp_path: Path, place: int) -> None:
+    lines = [f"{row},{row % 2},{'Köln' if row == place else 'Bonn'}" for row in range(place + 1)]
+    lines += lines[:100] if place > 400 else []
+    path = tmp_path / "late.csv"
+    path.write_bytes("\n".join(["amount,outcome,town", *lines]).encode("latin-1"))
+    assert sniff(path).encoding == "cp1252"
+    path.write_text("\n".join(["amount,outcome,town", *lines]), encoding="utf-8")
+    assert sniff(path).encoding == "utf-8"
+
+
+def test_a_damaged_byte_makes_no_other_encoding_of_a_text(tmp_path: Path) -> None:
+    path = tmp_path / "damaged.csv"
+    path.write_bytes("amount,outcome,town\n1,0,Köln\n2,1,".encode() + b"K\xf6ln\n3,0,Bonn\n")
+    with pytest.raises(SourceError, match=r"row 2.*0xf6"):
+        infer(path, "outcome")
+
+
 def test_ugly_headers_get_safe_and_unique_names(tmp_path: Path) -> None:
     headers = [
         "Betrag (€)",

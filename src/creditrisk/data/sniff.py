@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Literal
 
 from creditrisk.contract import Format
+from creditrisk.data.delimited import BLOCK
 from creditrisk.data.local import LocalFile, inspect
 
 SEPARATORS = (",", ";", "\t", "|", " ")
 """Those that are usual."""
+_BEYOND = re.compile(rb"[\x80-\xff]")
 
 
 def sniff(table: Path) -> Format:
@@ -24,20 +27,36 @@ def sniff(table: Path) -> Format:
     local = inspect(table, Format())
     if local.kind != "csv":
         return Format(kind=local.kind)
-    start = _start(local)
-    encoding: Literal["utf-8", "cp1252"] = "utf-8"
-    try:
-        start.decode()
-    except UnicodeDecodeError as error:
-        if error.start < len(start) - 4:  # else the piece ends in the middle of a character
-            encoding = "cp1252"
-    lines = [line for line in start.decode(encoding, "replace").splitlines() if line.strip()][:50]
+    encoding = _encoding(local)
+    lines = [line for line in _start(local).decode(encoding, "replace").splitlines() if line.strip()][:50]
     return Format(kind="csv", separator=_separator(lines), encoding=encoding)
 
 
 def _start(local: LocalFile, size: int = 1 << 18) -> bytes:
     with local.stream() as (stream, _):
         return stream.read(size).removeprefix(b"\xef\xbb\xbf")
+
+
+def _encoding(local: LocalFile) -> Literal["utf-8", "cp1252"]:
+    """By the first character beyond ASCII, however late it stands: one of another encoding hardly ever fits UTF-8.
+
+    A text that begins as UTF-8 stays UTF-8, so that a byte damaged further on is reported, not read as something else.
+    """
+    with local.stream() as (stream, _):
+        while piece := stream.read(BLOCK):
+            if found := _BEYOND.search(piece):
+                character = (piece[found.start() :] + stream.read(4))[:4]
+                fits = any(_is_utf8(character[:size]) for size in (2, 3, 4))
+                return "utf-8" if fits else "cp1252"
+    return "utf-8"
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _separator(lines: Sequence[str]) -> str:
