@@ -153,6 +153,14 @@ def test_id_is_made_from_the_content_where_there_is_none() -> None:
     assert len(one["_id"][0]) == 24
 
 
+def test_columns_that_no_rule_reads_are_no_part_of_a_row_s_id() -> None:
+    more = {"took": dt.timedelta(1), "at": dt.time(9), "both": [1], "photo": b"x"}
+    ignored = {name: {"type": "text", "role": "ignore"} for name in more}
+    given = contract({"no": {"type": "text", "role": "ignore"}, **ignored}, id=None)
+    raw = loans().with_columns(pl.Series(name, [value] * 8) for name, value in more.items())
+    assert clean_training(raw.lazy(), given).table.collect()["_id"].n_unique() == 8
+
+
 def test_an_outcome_that_is_corrected_changes_no_id_and_makes_no_duplicate(tmp_path: Path) -> None:
     given = contract(id=None)
     before, *_ = write(loans(), given, tmp_path)
@@ -344,6 +352,7 @@ def test_application_date() -> None:
             r"8 of 8.*100\.0%.*column 'amt', rule type: 8 \(row 1: 'x', expected a number",
         ),
         (loans().with_columns(amt=pl.concat_list("amt")), contract(), "column 'amt' of the table is of type List"),
+        (loans().with_columns(_row=1), contract(extra_columns="ignore"), "'_row' is the project's own"),
     ],
 )
 def test_tables_that_cannot_be_used(raw: pl.DataFrame, given: Contract, message: str, tmp_path: Path) -> None:

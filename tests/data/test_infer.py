@@ -599,6 +599,11 @@ def test_any_table_gives_a_contract_that_reads_it(tmp_path: Path, data: st.DataO
     assert cleaned.quarantine.collect().height <= 0.01 * rows * (len(names) + 1)
 
 
+def test_the_name_under_which_rows_are_numbered_is_refused(write: Write) -> None:
+    with pytest.raises(DataError, match=r"loans\.csv: The column name '_row' is the project's own"):
+        infer(write(loans().with_columns(_row=1)), "outcome")
+
+
 @pytest.mark.parametrize("name", ["*", "^a.*$"])
 def test_names_that_are_patterns_are_refused(tmp_path: Path, name: str) -> None:
     path = tmp_path / "patterns.csv"

@@ -22,6 +22,7 @@ from creditrisk.data.clean import clean_training
 from creditrisk.data.draft import Draft
 from creditrisk.data.first_contract import contract_text
 from creditrisk.data.header import BROKEN, BROKEN_TEXT
+from creditrisk.data.messages import check_own_name
 from creditrisk.data.outcome import Outcome, bad_rows, settle_outcome
 from creditrisk.data.profile import Profile, Table, profile
 from creditrisk.data.ratios import suggest_characteristics
@@ -82,6 +83,10 @@ def infer(
             raise DataError(
                 f"{table}: column {patterns[0]!r}: * and ^...$ are patterns, no names. Rename it in the table."
             )
+        try:
+            check_own_name(names)
+        except DataError as error:
+            raise DataError(f"{table}: {error}") from None
         for what, wanted in (("target", target), ("time", time), ("id", id_)):
             _check_column(table, what, wanted, names)
         found = profile(frame)

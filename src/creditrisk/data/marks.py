@@ -19,7 +19,8 @@ from creditrisk.expression.tree import Expression, renamed
 
 def content_id(dtypes: dict[str, pl.DataType]) -> pl.Expr:
     """A row's id made from all that stands in it: the same wherever the same row stands."""
-    readable = [name for name, dtype in sorted(dtypes.items()) if not dtype.is_nested() and dtype != pl.Binary]
+    unreadable = (pl.Binary, pl.Time, pl.Duration, pl.Object)
+    readable = [name for name, dtype in sorted(dtypes.items()) if not dtype.is_nested() and dtype not in unreadable]
     parts = [text_form(pl.col(name), dtypes[name], name).fill_null("\x00") for name in readable]
     content = pl.concat_str(parts, separator="\x1f")
     return content.map_batches(_digests, return_dtype=pl.String, is_elementwise=True).alias(ID)

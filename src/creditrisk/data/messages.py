@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import polars as pl
@@ -82,6 +82,7 @@ def check_columns(dtypes: dict[str, pl.DataType], contract: Contract) -> None:
     Raises:
         DataError: naming the columns and the nearest known one.
     """
+    check_own_name(dtypes)
     needed = [contract.target.column, *contract.raw_names.values()]
     missing = [name for name in needed if name not in dtypes]
     if missing:
@@ -93,6 +94,18 @@ def check_columns(dtypes: dict[str, pl.DataType], contract: Contract) -> None:
         raise DataError(
             f"The table has {len(extra)} column(s) that the contract {contract.name!r} does not name: {shown}.{hint} "
             "Add them under columns (role: ignore leaves one out), or set extra_columns: ignore."
+        )
+
+
+def check_own_name(names: Iterable[str]) -> None:
+    """Refuse a column that has the name under which the rows are numbered.
+
+    Raises:
+        DataError: there is one.
+    """
+    if ROW in names:
+        raise DataError(
+            f"The column name {ROW!r} is the project's own, under which it numbers rows. Rename the column."
         )
 
 
