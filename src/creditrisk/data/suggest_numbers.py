@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import sys
 
 import polars as pl
 
@@ -27,6 +26,8 @@ from creditrisk.data.profile import (
 _NINES = {float(digit * length) for digit in "98" for length in range(2, 11)}
 _CODES = frozenset({-1.0, -9.0, -8.0, 96.0, 97.0, 98.0} | _NINES | {-value for value in _NINES})
 """Numbers that people write where there is no number."""
+LARGEST = 2e38
+"""What is larger is clipped to this: trees of training hold numbers in 32 bits, up to 3.4e38."""
 
 
 def as_number(table: Table, one: Profile, draft: Draft) -> bool:
@@ -158,14 +159,12 @@ def _limits(one: Profile, low: float | None, high: float | None) -> tuple[float 
         return None, None
     if naming.is_age(one.name) and low >= 0 and high <= 120:
         return 0, 120
-    reach = _round_up(min(10 * max(abs(low), abs(high), 1.0), sys.float_info.max))
+    reach = _round_up(min(10 * max(abs(low), abs(high), 1.0), LARGEST))
     return (0 if low >= 0 else -reach), reach
 
 
 def _round_up(value: float) -> float:
     """The next of 1, 2, 5, 10, 20, ... as a whole number where it is one."""
-    if value > 1e300:
-        return value
     power = 10.0 ** math.floor(math.log10(value))
     found = next(step * power for step in (1, 2, 5, 10, 20) if step * power >= value)
     return int(found) if found < 2**53 else found
