@@ -87,6 +87,28 @@ def test_after_a_kill_the_next_run_puts_back(project: Project) -> None:
     assert files(project) == before
 
 
+CHILD = """
+import os, subprocess, sys
+from pathlib import Path
+from creditrisk.commands.fallback import as_before
+from creditrisk.paths import Project
+with as_before(Project(Path(sys.argv[1])), "small") as lock:
+    child = subprocess.Popen([sys.executable, "-c", "input()"], pass_fds=(lock,))
+    os._exit(9)
+"""
+
+
+def test_while_a_child_of_a_killed_run_works_no_other_begins(project: Project) -> None:
+    command = [sys.executable, "-c", CHILD, str(project.root)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as run:
+        assert run.wait() == 9
+        with pytest.raises(DataError, match="wait until it has ended"), as_before(project, "small"):
+            pass
+        run.communicate(b"end\n")  # the child's output ends with it
+    with as_before(project, "small"):
+        pass
+
+
 def test_after_a_kill_nothing_is_put_back_over_what_was_made_since(project: Project) -> None:
     subprocess.run([sys.executable, "-c", KILLED, str(project.root)], check=False)
     tables(project)[1].write_text("made by dvc repro")

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -57,3 +61,23 @@ def test_a_run_that_is_refused_leaves_everything_as_it_was(checkout: Checkout, f
     (checkout.root / "small.csv").write_bytes(good)
     again = checkout.repro()
     assert "up to date" in again.stdout, again.stdout + again.stderr
+
+
+@pytest.mark.slow
+def test_a_run_that_is_stopped_leaves_everything_as_it_was_and_nothing_at_work(checkout: Checkout) -> None:
+    before = files(checkout)
+    checkout.params(lambda params: params["model"].update(family="ebm"))
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    run = subprocess.Popen(
+        [sys.executable, "main.py", "run"], cwd=checkout.root, env=environment, stdout=subprocess.PIPE, text=True
+    )
+    with run:
+        assert run.stdout is not None
+        while "split_data" not in run.stdout.readline():  # the training is next, and takes seconds
+            assert run.poll() is None
+        run.send_signal(signal.SIGTERM)
+        run.stdout.read()
+    assert run.returncode == 130
+    assert files(checkout) == before
+    again = checkout.main("run")
+    assert again.returncode == 0, again.stdout + again.stderr

@@ -20,8 +20,11 @@ from creditrisk.paths import Project
 
 
 @contextmanager
-def as_before(project: Project, portfolio: str) -> Iterator[None]:
+def as_before(project: Project, portfolio: str) -> Iterator[int]:
     """Put back what stood there where the work inside fails or is stopped; after a kill the next run does so.
+
+    Yields:
+        The lock, as a file for a child that may work on after a kill to inherit; until it has ended no run begins.
 
     Raises:
         DataError: another run is at work in this checkout.
@@ -29,7 +32,7 @@ def as_before(project: Project, portfolio: str) -> Iterator[None]:
     home = project.artifacts(portfolio).parent
     home.mkdir(parents=True, exist_ok=True)
     before = home / ".before"
-    with _alone(home / ".running"):
+    with _alone(home / ".running") as lock:
         for left in before.glob("*"):  # by a run that was killed
             if any(_lacks(place, copy) for place, copy in _parts(project, left.name, left)):
                 _put_back(project, left.name, left)
@@ -37,7 +40,7 @@ def as_before(project: Project, portfolio: str) -> Iterator[None]:
         kept = before / portfolio
         _keep(project, portfolio, kept)
         try:
-            yield
+            yield lock
         except BaseException:
             _put_back(project, portfolio, kept)
             _drop(before)
@@ -46,7 +49,7 @@ def as_before(project: Project, portfolio: str) -> Iterator[None]:
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
+def _alone(path: Path) -> Iterator[int]:
     """Two runs at once would put back each other's tables."""
     with path.open("w") as lock:
         try:
@@ -55,7 +58,7 @@ def _alone(path: Path) -> Iterator[None]:
             raise DataError(
                 f"{path.parent}: another main.py is running the pipeline here; wait until it has ended."
             ) from None
-        yield
+        yield lock.fileno()
 
 
 def _parts(project: Project, portfolio: str, kept: Path) -> list[tuple[Path, Path]]:

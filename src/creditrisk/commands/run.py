@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Generator
 from contextlib import closing
-from pathlib import Path
 from typing import Any, get_args
 
 from creditrisk.commands.context import NEXT, Context
 from creditrisk.commands.fallback import as_before
 from creditrisk.commands.portfolio import check_usable, use
+from creditrisk.commands.stopping import lines_of, stoppable
 from creditrisk.data.split import Part
 from creditrisk.errors import DataError
 from creditrisk.params import Params
@@ -55,18 +52,19 @@ def reproduce(context: Context, target: str | None = None) -> None:
 
     Raises:
         DataError: a stage failed; its own sentence is the message, and tables and artifacts are as they were.
+        KeyboardInterrupt: it was stopped, by Ctrl-C or otherwise; they are as they were, too.
     """
     _prepare_dvc(context.project)
-    with as_before(context.project, context.params().portfolio):
-        _repro(context, target)
+    with stoppable(), as_before(context.project, context.params().portfolio) as lock:
+        _repro(context, target, lock)
 
 
-def _repro(context: Context, target: str | None) -> None:
+def _repro(context: Context, target: str | None, lock: int) -> None:
     project = context.project
     faults: list[str] = []
     stage, began, code = "", time.monotonic(), 0
     command = [sys.executable, "-m", "dvc", "repro", *([target] if target else [])]
-    with closing(_lines_of(command, project.pipeline)) as said:
+    with closing(lines_of(command, project.pipeline, lock)) as said:
         for line in said:
             if isinstance(line, int):
                 code = line
@@ -98,29 +96,6 @@ def _progress(context: Context, stage: str, text: str, seconds: float | None = N
     number = STAGES.index(stage) + 1 if stage in STAGES else 0
     took = f"  ({seconds:.1f} s)" if seconds is not None else ""
     context.say(f"{number}/{len(STAGES)} {stage:<16} {text}{took}")
-
-
-def _lines_of(command: list[str], folder: Path) -> Generator[str | int]:
-    """What a command prints, line by line, and in the end its exit code."""
-    # DVC starts `python`, which must be this interpreter even where its environment is not activated.
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    process = subprocess.Popen(
-        command,
-        cwd=folder,
-        env=os.environ | {"PATH": path, "COLUMNS": "1000"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    )
-    assert process.stdout is not None
-    try:
-        for line in process.stdout:
-            yield line.rstrip("\n")
-        yield process.wait()
-    finally:  # where this is stopped, so is DVC: its stage still writes
-        process.stdout.close()
-        process.wait()
 
 
 def _prepare_dvc(project: Project) -> None:
