@@ -99,6 +99,15 @@ def test_an_alias_moved_behind_the_ledgers_back_raises_the_alarm() -> None:
         assert f"points at version {alias or 'none'}, but by the ledger it is version 2" in found.sentence
 
 
+def test_a_champion_that_was_deleted_is_no_promotion_cut_short() -> None:
+    rows = chain(("promote", "1"), ("promote", "2"))
+    for alias in ("1", None):
+        found = divergence(rows, "M", alias, {"1": rows[0].hash}, there={"1", "3"})
+        assert found is not None
+        assert found.kind == "gone"
+        assert "version 2 of M, the champion by the ledger" in found.sentence
+
+
 def test_an_alias_without_any_promotion_raises_the_alarm() -> None:
     found = divergence([], "M", "1", {})
     assert found is not None

@@ -346,6 +346,48 @@ def test_a_promotion_cut_short_is_finished_by_the_next(
     assert verify_history(bank, small) == 2
 
 
+def delete(bank: Project, version: str) -> None:
+    with connected(bank) as client:
+        client.delete_model_version(MODEL, version)
+
+
+def test_a_deleted_champion_raises_the_alarm_until_its_bundle_is_registered_again(
+    bank: Project, lender: Lender, small: Params
+) -> None:
+    delete(bank, "1")
+    for call in (champion, champion_bundle, restore, verify_history):
+        with pytest.raises(LedgerError, match=r"ALARM: version 1 of .* was deleted in the registry.*main\.py run"):
+            call(bank, small)
+    register(bank, small, lender.bundle("good"))
+    with pytest.raises(LedgerError, match="was deleted in the registry"):
+        promote(bank, small, "2", automatic=True)
+    register(bank, small, lender.bundle("fair"))
+    outcome = promote(bank, small, "3", automatic=True)
+    assert outcome.summary == (
+        f"version 3 of {MODEL} is champion: it holds the bundle of version 1, which was deleted in the registry"
+    )
+    assert [(row.version, row.former) for row in history(bank, small)] == [("1", None), ("3", "1")]
+    assert verify_history(bank, small) == 2
+    assert promote(bank, small, "2").promoted
+
+
+def test_in_place_of_a_deleted_champion_somebody_may_choose_another_or_go_back(
+    bank: Project, lender: Lender, small: Params
+) -> None:
+    register(bank, small, lender.bundle("good"))
+    assert promote(bank, small).promoted
+    delete(bank, "2")
+    outcome = rollback(bank, small)
+    assert outcome.summary == f"version 1 of {MODEL} is champion again, in place of version 2"
+    delete(bank, "1")
+    register(bank, small, lender.bundle("twin"))
+    with pytest.raises(LedgerError, match="was deleted in the registry"):
+        promote(bank, small)
+    assert promote(bank, small, "3").promoted
+    assert [row.former for row in history(bank, small)] == [None, "1", "2", "1"]
+    assert verify_history(bank, small) == 4
+
+
 def test_an_edited_ledger_stops_everything(bank: Project, small: Params) -> None:
     edit(bank, "DROP TRIGGER ledger_no_update", "UPDATE ledger SET who = 'somebody else'")
     for call in (champion, promote, history, verify_history):

@@ -96,8 +96,10 @@ def _verified(project: Project, params: Params, named: bool) -> dict[str, int]:
     return verify_ledger(project, params)
 
 
-def _none_yet(versions: int) -> str:
-    if versions:
+def _none(registry: dict[str, Any]) -> str:
+    if registry["divergence"]:
+        return "none"
+    if versions := registry["versions"]:
         return f"none yet: {versions} registered, none promoted; main.py history says what was decided"
     return "none yet: main.py run makes the first"
 
@@ -118,7 +120,7 @@ def command_status(context: Context, arguments: Namespace) -> None:
         {"portfolio": params.portfolio, "registry": registry, "data": data, "stale": stale},
         [
             ("portfolio", params.portfolio + ("" if current else " (not the current one)")),
-            ("champion", _champion(champion, promoted) if champion else _none_yet(registry["versions"])),
+            ("champion", _champion(champion, promoted) if champion else _none(registry)),
             ("challenger", registry["challenger"] or "none"),
             *([("ALARM", registry["divergence"])] if registry["divergence"] else []),
             ("data", _data_line(data)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -93,19 +93,24 @@ def withdrawn(rows: Sequence[Row]) -> dict[str, Row]:
 
 @dataclass(frozen=True)
 class Divergence:
-    """Registry and ledger disagree: ``unfinished`` where a promotion was cut short, else somebody went round it."""
+    """Registry and ledger disagree: ``unfinished`` where a promotion was cut short, ``gone`` where the champion was
+    deleted, else somebody moved the alias or changed the ledger.
+    """
 
-    kind: Literal["unfinished", "alarm"]
+    kind: Literal["unfinished", "gone", "alarm"]
     sentence: str
 
 
-def divergence(rows: list[Row], model: str, alias: str | None, hashes: Mapping[str, str]) -> Divergence | None:
+def divergence(
+    rows: list[Row], model: str, alias: str | None, hashes: Mapping[str, str], there: Collection[str] | None = None
+) -> Divergence | None:
     """Compare the ledger with the registry.
 
     Args:
         rows: the model's chain.
         alias: the version that the champion alias points at.
         hashes: version -> hash of the ledger row that last promoted it, from the versions' tags.
+        there: the versions that the registry holds; None takes all of the ledger's for there.
     """
     known = {row.hash for row in rows}
     for version, written in sorted(hashes.items()):
@@ -124,6 +129,14 @@ def divergence(rows: list[Row], model: str, alias: str | None, hashes: Mapping[s
             "Remove the alias in MLflow and promote with main.py promote.",
         )
     head = rows[-1]
+    if there is not None and head.version not in there:
+        return Divergence(
+            "gone",
+            f"ALARM: version {head.version} of {model}, the champion by the ledger ({head.action} by {head.who}, "
+            f"{head.at}), was deleted in the registry. Put the registry back from a copy. Or type main.py run, which "
+            "registers the bundle again where it is still the pipeline's; else main.py rollback for the former "
+            "champion, or main.py promote --version N for another version.",
+        )
     finished = hashes.get(head.version) == head.hash
     if finished and alias == head.version:
         return None

@@ -79,7 +79,12 @@ def promote(
     """
     found = _settled(project, params)
     chosen = candidate(found, version)
+    again = found.deleted is not None and chosen.digest == found.deleted.digest
+    if found.divergence is not None and not again and (automatic or version is None):
+        raise LedgerError(found.divergence.sentence)
     loading = load_and_replay(project, params, chosen)
+    if again:
+        return _bring_back(project, found, chosen, who, reason, loading)
     former = found.champion.version if found.champion else None
     if chosen.version == former:
         summary = f"version {chosen.version} is the champion of {found.model} already"
@@ -102,6 +107,17 @@ def promote(
     over = f", in place of version {former}" if former else ""
     summary = f"version {chosen.version} of {found.model} is champion{over}: {verdict.reason}"
     return Outcome("promote", found.model, chosen.version, True, chosen.version, former, loading, verdict, summary)
+
+
+def _bring_back(
+    project: Project, found: Standing, chosen: Version, who: str | None, reason: str, loading: Loading
+) -> Outcome:
+    """Make the bundle of a deleted champion, registered again, champion again: it has passed before."""
+    why = f"it holds the bundle of version {found.current}, which was deleted in the registry"
+    evidence = {"loading": loading.to_json(), "performance": f"not tested: {why}"}
+    _write(project, found, chosen, "promote", who, reason, evidence)
+    summary = f"version {chosen.version} of {found.model} is champion: {why}"
+    return Outcome("promote", found.model, chosen.version, True, chosen.version, found.current, loading, None, summary)
 
 
 def rollback(
@@ -131,17 +147,19 @@ def rollback(
             f"Version {to} is not the former champion of {found.model}: by the ledger that is {former}, and a rollback "
             "goes back one step. Promote it instead."
         )
-    if len(line) < 2 or found.champion is None:
+    if len(line) < 2 or found.current is None:
         raise TrackingError(f"{found.model} has no former champion to go back to. Look at main.py history.")
-    target, current = found.version(line[-2]), found.champion.version
+    target, current = found.version(line[-2]), found.current
     loading = load_and_replay(project, params, target)
     verdict, note = _replayed(project, params, target)
     if verdict is not None and not verdict.passed and not force:
+        champion = found.champion.version if found.champion else None
+        stays = f"version {champion} stays champion" if champion else f"version {current} stays deleted"
         summary = (
-            f"version {target.version} of {found.model} was not brought back, version {current} stays champion: "
-            f"{verdict.reason}; --force goes back all the same"
+            f"version {target.version} of {found.model} was not brought back, {stays}: {verdict.reason}; --force goes "
+            "back all the same"
         )
-        return Outcome("rollback", found.model, target.version, False, current, current, loading, verdict, summary)
+        return Outcome("rollback", found.model, target.version, False, champion, current, loading, verdict, summary)
     evidence = {"loading": loading.to_json(), "performance": verdict.to_json() if verdict else note, "forced": force}
     _write(project, found, target, "rollback", who, reason, evidence)
     summary = f"version {target.version} of {found.model} is champion again, in place of version {current}"
@@ -197,15 +215,21 @@ def restore(project: Project, params: Params) -> Standing:
         if found.divergence is None:
             return found
         known = {row.hash for row in found.rows}
-        if not found.rows or any(item.ledger_hash and item.ledger_hash not in known for item in found.versions):
+        if (
+            found.deleted
+            or not found.rows
+            or any(item.ledger_hash and item.ledger_hash not in known for item in found.versions)
+        ):
             raise LedgerError(found.divergence.sentence)
         _follow(client, found, found.rows[-1])
         return read_standing(client, project, params)
 
 
 def _settled(project: Project, params: Params) -> Standing:
-    """Registry and ledger in agreement; a promotion that was cut short is finished first."""
+    """Registry and ledger in agreement, but for a deleted champion; a promotion that was cut short is finished."""
     found = standing(project, params)
+    if found.deleted is not None:
+        return found
     alarm(found)
     return restore(project, params) if found.divergence is not None else found
 
@@ -234,7 +258,7 @@ def _write(
         action=action,
         version=chosen.version,
         digest=chosen.digest,
-        former=found.champion.version if found.champion else None,
+        former=found.current,
         who=_who(who),
         reason=reason,
         evidence=evidence,

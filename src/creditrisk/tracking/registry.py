@@ -61,6 +61,18 @@ class Standing:
     rows: tuple[Row, ...]
     divergence: Divergence | None
 
+    @property
+    def deleted(self) -> Row | None:
+        """The row of the champion, where that was deleted in the registry."""
+        return self.rows[-1] if self.divergence is not None and self.divergence.kind == "gone" else None
+
+    @property
+    def current(self) -> str | None:
+        """The number of the champion, also of a deleted one; None where nothing was promoted yet."""
+        if self.deleted is not None:
+            return self.deleted.version
+        return self.champion.version if self.champion else None
+
     def version(self, number: str) -> Version:
         """The version of this number.
 
@@ -105,7 +117,8 @@ def read_standing(client: MlflowClient, project: Project, params: Params) -> Sta
     pointed = str(aliases[CHAMPION]) if CHAMPION in aliases else None
     hashes = {item.version: item.ledger_hash for item in versions if item.ledger_hash}
     champion = next((item for item in versions if item.version == pointed), None)
-    return Standing(name, chain, versions, champion, rows, divergence(list(rows), name, pointed, hashes))
+    there = {item.version for item in versions}
+    return Standing(name, chain, versions, champion, rows, divergence(list(rows), name, pointed, hashes, there))
 
 
 def _all_versions(client: MlflowClient, name: str, extra: str = "") -> list[ModelVersion]:
@@ -161,12 +174,12 @@ def champion(project: Project, params: Params) -> Version | None:
 
 
 def alarm(found: Standing) -> None:
-    """Stop where somebody went round the ledger.
+    """Stop where somebody went round the ledger, or deleted the champion.
 
     Raises:
         LedgerError: naming what the ledger says and what the registry says.
     """
-    if found.divergence is not None and found.divergence.kind == "alarm":
+    if found.divergence is not None and found.divergence.kind != "unfinished":
         raise LedgerError(found.divergence.sentence)
 
 
