@@ -13,8 +13,18 @@ from creditrisk.errors import BundleError, TrackingError
 from creditrisk.model.bundle import MANIFEST, verify
 from creditrisk.params import Params
 from creditrisk.paths import Project
+from creditrisk.tracking.experiments import preflight
 from creditrisk.tracking.register import flatten, git_state, register, requirements, signature
-from creditrisk.tracking.registry import champion, download, fetch, find_version, model_name, standing, versions
+from creditrisk.tracking.registry import (
+    champion,
+    download,
+    fetch,
+    find_version,
+    local_place,
+    model_name,
+    standing,
+    versions,
+)
 from creditrisk.tracking.store import connected, pyfunc
 
 
@@ -182,6 +192,24 @@ def test_a_moved_project_finds_its_files(project: Project, small: Params, lender
     moved = Project(tmp_path / "moved")
     (version,) = versions(moved, small)
     assert verify(download(moved, version)) == lender.manifest("fair")
+
+
+def test_a_copied_project_leaves_the_original_alone(
+    project: Project, small: Params, lender: Lender, tmp_path: Path
+) -> None:
+    register(project, small, lender.bundle("fair"))
+    shutil.copytree(project.experiments, tmp_path / "copy" / "3.experiments")
+    before = sorted(project.experiments.rglob("*"))
+    copy = Project(tmp_path / "copy")
+    preflight(copy, small)
+    register(copy, small, lender.bundle("good"))
+    assert sorted(project.experiments.rglob("*")) == before
+    with connected(copy) as client:
+        for number in ("1", "2"):
+            place = local_place(copy, client.get_model_version_download_uri(model_name(small), number))
+            assert place is not None
+            assert place.is_relative_to(copy.root)
+            assert place.is_dir()
 
 
 def test_nested_values_are_joined_by_dots() -> None:

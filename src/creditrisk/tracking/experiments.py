@@ -19,6 +19,7 @@ from creditrisk.tracking.store import (
     REMOTE,
     artifact_root,
     connected,
+    keep_files_here,
     quiet,
     sentences,
     shown,
@@ -70,6 +71,8 @@ def experiment_id(client: MlflowClient, project: Project, params: Params) -> str
             f"tracking store {shown(tracking_uri(project))}: the experiment {name!r} was deleted. Restore it there, or "
             "name another under registry.experiment in params.yaml."
         )
+    if found.artifact_location != artifact_root(project):
+        keep_files_here(project)
     return str(found.experiment_id)
 
 
@@ -105,7 +108,7 @@ def _folder_writable(folder: Path) -> None:
     except OSError as error:
         raise TrackingError(
             f"{folder}: the tracking store keeps its files there, and it cannot be written to ({error.strerror}). "
-            "Make it writable; where the project was moved, remove 3.experiments/mlflow.db and run again."
+            "Make it writable, or name another experiment under registry.experiment in params.yaml."
         ) from None
     finally:
         with contextlib.suppress(OSError):

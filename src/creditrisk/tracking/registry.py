@@ -310,4 +310,4 @@ def local_place(project: Project, address: str) -> Path | None:
     place = Path(url2pathname(parts.path))
     _, own, below = place.as_posix().rpartition("/3.experiments/mlruns/")
     moved = project.experiments / "mlruns" / below
-    return moved if own and not place.is_dir() and moved.is_dir() else place
+    return moved if own and moved.is_dir() else place

@@ -156,6 +156,21 @@ def _is_whole(path: Path) -> bool:
         connection.close()
 
 
+def keep_files_here(project: Project) -> None:
+    """Let the checkout's own store keep new files in the checkout, also where that was moved or is a copy.
+
+    MLflow writes an experiment's place down once, in full, and has no call that changes it.
+    """
+    path, here = sqlite_file(tracking_uri(project)), artifact_root(project)
+    if path is None or path != project.experiments / "mlflow.db" or os.environ.get("MLFLOW_ARTIFACT_ROOT"):
+        return
+    with contextlib.closing(sqlite3.connect(path, timeout=ANSWER_SECONDS)) as store, store:
+        store.execute(
+            "UPDATE experiments SET artifact_location = ? WHERE artifact_location LIKE 'file://%/3.experiments/mlruns'",
+            (here,),
+        )
+
+
 def make_sqlite(path: Path) -> None:
     """Make a store beside ``path`` and put it there when it is whole: being killed half-way leaves none behind."""
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
