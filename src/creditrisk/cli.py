@@ -22,7 +22,7 @@ class Parser(argparse.ArgumentParser):
             wrong, _, known = message.partition("invalid choice: ")[2].partition(" (choose from ")
             choices = [word.strip(" ')") for word in known.split(",")]
             message = f"unknown {wrong}.{nearest(wrong.strip(chr(39)), choices)} Known: {', '.join(choices)}."
-        print(f"error: {message} Type {self.prog} --help for what there is.", file=sys.stderr)
+        print(f"error: {message.rstrip('.')}. Type {self.prog} --help for what there is.", file=sys.stderr)
         raise SystemExit(1)
 
 
@@ -78,7 +78,7 @@ def build_parser() -> Parser:
     history.add_argument("--verify", action="store_true", help=text)
     add("status", "registry:command_status", "portfolio, champion, data and what is stale")
     page = add("mlflow", "registry:command_mlflow", "open MLflow's page on the tracked runs")
-    page.add_argument("--port", type=int, default=5000)
+    page.add_argument("--port", type=_port, default=5000)
     page.add_argument("--no-browser", action="store_true")
     return parser
 
@@ -150,6 +150,12 @@ def _positive(kind: type[int] | type[float]) -> Callable[[str], float]:
         return value
 
     return number
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r}, expected a number from 1 to 65535.")
+    return int(text)
 
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:

@@ -37,6 +37,8 @@ columns:
         (["score", "t.csv"], "--out"),
         (["new-portfolio", "t.csv"], "--target"),
         (["contract", "pinn"], "Did you mean 'pin'?"),
+        (["score"], "required: table, --out. Type"),
+        (["mlflow", "--port", "99999"], "'99999', expected a number from 1 to 65535. Type"),
     ],
 )
 def test_a_wrong_word_gets_a_sentence(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
