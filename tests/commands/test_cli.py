@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from argparse import Namespace
 from pathlib import Path
 
 import pytest
+import yaml
 from support import little_space, small_table
 
 from creditrisk.cli import build_parser, main
@@ -74,6 +76,34 @@ def test_params_are_changed_in_place(tmp_path: Path) -> None:
         "../a.yaml", '"../my loans.csv"'
     )
     assert not set_params(path, portfolio="loans", table="../my loans.csv")
+
+
+VALUES = [
+    "plain",
+    "no",
+    "1e3",
+    "a b # c",
+    'it\'s "so"',
+    "a: 'b'",
+    "back\\slash",
+    "${x}",
+    "Kredite für \U0001f600",
+    "'",
+    '"',
+    "a\nb",
+]
+
+
+@pytest.mark.parametrize("before", ["../a.yaml", "two words.csv", "'it''s'", "a#b", *map(json.dumps, VALUES)])
+@pytest.mark.parametrize("value", VALUES)
+def test_params_take_any_value_in_place_of_any_other(tmp_path: Path, before: str, value: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(PARAMS.replace("../a.yaml", f"{before}   # where it lies"))
+    set_params(path, table=value, portfolio=value)
+    said = yaml.safe_load(path.read_text())
+    assert said == {"portfolio": value, "table": value, "model": {"portfolio": "untouched"}}
+    assert "   # the current one\n" in path.read_text()
+    assert "   # where it lies\n" in path.read_text()
 
 
 def test_pinning_writes_the_digest_and_nothing_else(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
+import yaml
 from rich.console import Console
 from rich.text import Text
 
@@ -75,13 +76,17 @@ class Context:
         print(text, file=sys.stderr if self.as_json else sys.stdout, flush=True)
 
 
+_SCALAR = r""""(?:[^"\\\n]|\\.)*"|'(?:[^'\n]|'')*'|[^\s#"'](?:[^\n#]|(?<=\S)#)*(?<=\S)"""
+"""A YAML scalar on one line: in either kind of quotation marks, or plain up to the end of the line or a comment."""
+
+
 def set_params(path: Path, **values: str) -> bool:
     """Change top-level scalars of params.yaml in place, its comments kept; say whether anything changed."""
     text = path.read_text(encoding="utf-8")
     changed = text
     for key, value in values.items():
-        line = re.compile(rf"^{key}:[ \t]*(\"[^\"]*\"|'[^']*'|[^\s#]+)", re.MULTILINE)
-        written = value if re.fullmatch(r"[\w./-]+", value) else json.dumps(value)
+        line = re.compile(rf"^{key}:[ \t]*({_SCALAR})", re.MULTILINE)
+        written = _written(value)
         if not line.search(changed):
             changed = f"{key}: {written}\n{changed}"
         # no regular expression's replacement text: a backslash in a path would be read as one of its escapes
@@ -92,3 +97,11 @@ def set_params(path: Path, **values: str) -> bool:
     with whole(path) as draft:
         draft.write_text(changed, encoding="utf-8")
     return True
+
+
+def _written(value: str) -> str:
+    """A text as YAML, plain where it is read as that text: a portfolio may be called no."""
+    if re.fullmatch(r"[\w./-]+", value, re.ASCII) and yaml.safe_load(value) == value:
+        return value
+    quoted: str = yaml.safe_dump(value, default_style='"', allow_unicode=True, width=2**31)
+    return quoted.strip()
