@@ -441,7 +441,7 @@ def test_who_scores_before_a_version_was_promoted_is_told_of_those_there_are(
 ) -> None:
     register(project, small, lender.bundle("poor"))
     with pytest.raises(
-        TrackingError, match=r"no champion yet: no version of .*there are: 1\)\. main.py history .* promote"
+        TrackingError, match=r"no champion yet: no version of .*there are: 1\)\. main.py test-model .* promote"
     ):
         champion_bundle(project, small)
 

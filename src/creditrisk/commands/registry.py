@@ -100,7 +100,7 @@ def _none(registry: dict[str, Any]) -> str:
     if registry["divergence"]:
         return "none"
     if versions := registry["versions"]:
-        return f"none yet: {versions} registered, none promoted; main.py history says what was decided"
+        return f"none yet: {versions} registered, none promoted; main.py test-model says why"
     return "none yet: main.py run makes the first"
 
 

@@ -207,8 +207,8 @@ def champion_bundle(project: Project, params: Params) -> tuple[Path, str]:
         there = ", ".join(item.version for item in versions(project, params))
         option = f"--portfolio {params.portfolio}"
         todo = (
-            f"no version of {model_name(params)} was promoted (there are: {there}). main.py history {option} says what "
-            f"was decided, main.py promote {option} tests again"
+            f"no version of {model_name(params)} was promoted (there are: {there}). main.py test-model {option} "
+            f"says why, main.py promote {option} tests again and promotes what passes"
             if there
             else f"type main.py run {option}"
         )
