@@ -225,9 +225,11 @@ def make_bundle(
 @contextmanager
 def little_space(size: int) -> Iterator[None]:
     """Files of this process end here, as on a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before, compiling = resource.getrlimit(resource.RLIMIT_FSIZE), sys.dont_write_bytecode
+    sys.dont_write_bytecode = True  # a module that is imported meanwhile would leave half its bytecode for good
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        sys.dont_write_bytecode = compiling
