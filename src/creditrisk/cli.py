@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import importlib
 import importlib.util
+import os
+import select
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
@@ -179,6 +181,17 @@ def _stopped() -> int:
     return 130
 
 
+def _unheard() -> bool:
+    """Whether nobody takes what is printed any more, as in ``history | head -1``; then nothing further is printed."""
+    output = sys.stdout.fileno()
+    look = select.poll()
+    look.register(output, 0)
+    if not any(found & select.POLLERR for _, found in look.poll(0)):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), output)  # what is left must not fail again at the end
+    return True
+
+
 def _interrupted(error: BaseException) -> bool:
     """Whether an error comes of an interruption that fell into a library's own work."""
     seen: BaseException | None = error
@@ -218,6 +231,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         work = getattr(importlib.import_module(f"creditrisk.commands.{module}"), function)
         work(Context(Project.find(), parsed.json), parsed)
+        sys.stdout.flush()
+    except BrokenPipeError as error:
+        if not _unheard():
+            print(f"error: {_sentence(error)}", file=sys.stderr)
+        return 1
     except (CreditRiskError, OSError, ImportError) as error:
         if _interrupted(error):
             return _stopped()

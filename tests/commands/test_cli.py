@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
+import sys
 from argparse import Namespace
 from pathlib import Path
 
 import pytest
 import yaml
-from support import little_space, small_table
+from support import ROOT, little_space, small_table
 
 from creditrisk.cli import build_parser, main
 from creditrisk.commands.context import Context, set_params
@@ -55,6 +57,16 @@ def test_an_unknown_portfolio_suggests_the_nearest(capsys: pytest.CaptureFixture
     error = capsys.readouterr().err
     assert "Did you mean 'taiwan'?" in error
     assert "Traceback" not in error
+
+
+def test_who_hears_only_the_beginning_gets_no_error() -> None:
+    command = [sys.executable, "main.py", "contract", "check", "--portfolio", "simulated", "--json"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
 
 
 def test_common_options_stand_before_or_after_the_command() -> None:
