@@ -69,18 +69,18 @@ def environment_of(server: Server, state: Path) -> dict[str, str]:
 
 
 def python_of(name: str, *packages: str) -> Path:
-    """The interpreter of a throw-away environment with these packages, made on the first call.
+    """Python of a throw-away environment with these packages, made on the first call and of the build that we run on.
 
     Raises:
         RuntimeError: they cannot be installed.
     """
     folder = CACHE / f"env-{name}"
     python = folder / "bin" / "python"
-    if not (folder / "complete").exists():
+    own = Path(sys.executable).resolve()  # another build of the same version may be a fifth faster
+    if not (folder / "complete").exists() or python.resolve() != own:
         shutil.rmtree(folder, ignore_errors=True)
-        version = f"{sys.version_info.major}.{sys.version_info.minor}"
         for command in (
-            ["uv", "venv", "--quiet", "--python", version, str(folder)],
+            ["uv", "venv", "--quiet", "--python", str(own), str(folder)],
             ["uv", "pip", "install", "--quiet", "--compile-bytecode", "--python", str(python), *packages],
         ):
             done = subprocess.run(command, capture_output=True, text=True, check=False)
