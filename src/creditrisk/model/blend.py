@@ -18,7 +18,8 @@ from creditrisk.errors import DataError, ModelError
 from creditrisk.model.blended import BlendModel
 from creditrisk.model.family import Fitted, TrainingData, fit_family
 from creditrisk.model.family import candidates as candidates_of
-from creditrisk.model.race import stratified_folds, stratified_sample
+from creditrisk.model.folds import inner_folds
+from creditrisk.model.race import stratified_sample
 from creditrisk.params import ModelParams
 
 MOST = 10.0
@@ -87,7 +88,7 @@ def out_of_fold(data: TrainingData, params: ModelParams, seed: int) -> tuple[Flo
             f"folds needs at least {2 * params.folds}. Get more rows, lower model.folds, or give model.blend.weights."
         )
     margins = np.empty((sample.y.size, len(params.blend.members)))
-    for learn, judge in stratified_folds(sample.y, params.folds, 1, seed):
+    for learn, judge in inner_folds(sample, params.folds, 1, seed):
         rows, judged = sample.take(learn), sample.table[judge]
         for place, member in enumerate(params.blend.members):
             margins[judge, place] = fit_family(member, rows, params, seed).model.margin(judged)

@@ -48,6 +48,8 @@ class TrainingData:
     y: NDArray[np.float64]
     weight: NDArray[np.float64]
     inputs: tuple[Input, ...]
+    group: NDArray[np.int64] | None = None
+    """A number for the customer of each row, where one may have several: folds keep a customer's rows together."""
 
     def __post_init__(self) -> None:
         """Refuse tables that do not belong together."""
@@ -59,10 +61,15 @@ class TrainingData:
                 f"training table: {self.table.height:,} rows, but {self.y.size:,} outcomes "
                 f"and {self.weight.size:,} weights."
             )
+        if self.group is not None and self.group.shape != self.y.shape:
+            raise DataError(
+                f"training table: {self.table.height:,} rows, but {self.group.size:,} customers; one for each row."
+            )
 
     def take(self, rows: NDArray[np.int64]) -> TrainingData:
         """The rows with these numbers (from 0), in their order."""
-        return TrainingData(self.table[rows], self.y[rows], self.weight[rows], self.inputs)
+        group = None if self.group is None else self.group[rows]
+        return TrainingData(self.table[rows], self.y[rows], self.weight[rows], self.inputs, group)
 
 
 class Model(Protocol):

@@ -3,7 +3,7 @@
 What suits a thousand rows loses accuracy on twenty-five thousand with strong interactions, so no default fits all.
 Family ``auto`` takes the explainable boosting machine, a glass box, unless CatBoost's AUC is better by more than one
 standard error of the paired difference. A blend's members are settled one after the other, as if each stood alone.
-Whatever params fixes is not searched.
+Where a customer has several rows, folds keep them together. Whatever params fixes is not searched.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ import numpy as np
 
 from creditrisk.errors import DataError
 from creditrisk.model.family import SMALL, TrainingData, candidates
-from creditrisk.model.race import Entrant, Race, stratified_folds, stratified_sample
+from creditrisk.model.folds import inner_folds
+from creditrisk.model.race import Entrant, Race, stratified_sample
 from creditrisk.params import ModelParams
 
 GLASS_BOX, BLACK_BOX = "ebm", "catboost"
@@ -74,7 +75,7 @@ def select(
     sample = data.take(stratified_sample(data.y, params.subsample, seed))
     repeats = REPEATS if sample.table.height <= SMALL else 1
     _enough(sample, params.folds)
-    folds = stratified_folds(sample.y, params.folds, repeats, seed)
+    folds = inner_folds(sample, params.folds, repeats, seed)
     race = Race(sample, folds, entrants, params.budget_seconds, clock, params.folds)
     race.run(seed)
     leaders = {family: _leader(race, family) for family in families if _ran(race, family)}

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from creditrisk import __version__
-from creditrisk.contract import TARGET, WEIGHT, Contract
+from creditrisk.contract import GROUP, TARGET, WEIGHT, Contract
 from creditrisk.data.characteristics import inputs_frame
 from creditrisk.data.split import SplitRule
 from creditrisk.decision import Policy
@@ -103,10 +103,11 @@ def train_bundle(
 
 
 def training_data(table: pl.DataFrame, contract: Contract) -> TrainingData:
-    """Inputs, outcome and weights of a table of characteristics."""
+    """Inputs, outcome, weights and customers of a table of characteristics."""
     y = table[TARGET].cast(pl.Float64).to_numpy()
     weight = table[WEIGHT].to_numpy() if WEIGHT in table.columns else np.ones(table.height)
-    return TrainingData(inputs_frame(table.lazy(), contract).collect(), y, weight, contract.inputs)
+    group = table[GROUP].rank("dense").cast(pl.Int64).to_numpy() if GROUP in table.columns else None
+    return TrainingData(inputs_frame(table.lazy(), contract).collect(), y, weight, contract.inputs, group)
 
 
 def params_text(params: Params, selection: Selection) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from creditrisk.errors import DataError
 from creditrisk.model.family import SMALL, TrainingData
+from creditrisk.model.folds import grouped_folds
 from creditrisk.model.race import Fold, repetition, stratified_folds, stratified_sample
 from creditrisk.search.space import Search
 
@@ -94,7 +94,7 @@ def make_plan(
         count, repeats = search.folds, 1
         kind, folds = BY_TIME, expanding_folds(dates[chosen], count)
     elif groups is not None:
-        kind, folds = "stratified, customers together", grouped_folds(sample.y, groups[chosen], count, repeats, seed)
+        kind, folds = "stratified, customers together", _by_customer(sample.y, groups[chosen], count, repeats, seed)
     else:
         kind, folds = "stratified", stratified_folds(sample.y, count, repeats, seed)
     _check(sample.y, folds, kind)
@@ -132,14 +132,7 @@ def expanding_folds(dates: pl.Series, count: int) -> list[Fold]:
     ]
 
 
-def grouped_folds(y: Floats, groups: pl.Series, count: int, repeats: int, seed: int) -> list[Fold]:
-    """Stratified folds in which all rows of a customer lie on one side.
-
-    Raises:
-        DataError: there are fewer customers than folds, or a row has none.
-    """
-    from sklearn.model_selection import StratifiedGroupKFold
-
+def _by_customer(y: Floats, groups: pl.Series, count: int, repeats: int, seed: int) -> list[Fold]:
     if groups.null_count() or groups.n_unique() < count:
         raise DataError(
             f"training rows: {groups.n_unique():,} different customers, {groups.null_count():,} rows without one; "
@@ -147,13 +140,7 @@ def grouped_folds(y: Floats, groups: pl.Series, count: int, repeats: int, seed: 
             "contract, or lower folds in 3.experiments/search.yaml."
         )
     _, keys = np.unique(groups.cast(pl.String).to_numpy(), return_inverse=True)
-    found: list[Fold] = []
-    for draw in range(repeats):
-        splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed + draw)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # few rows of a class: said better by our own check
-            found += list(splitter.split(np.zeros(y.size), y, keys))
-    return found
+    return grouped_folds(y, keys, count, repeats, seed)
 
 
 def _check(y: Floats, folds: list[Fold], kind: str) -> None:
