@@ -9,11 +9,21 @@ import numpy as np
 import polars as pl
 import pytest
 from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
 
 from creditrisk.contract import Input
 from creditrisk.model import race as module
 from creditrisk.model.family import TrainingData
-from creditrisk.model.race import Entrant, Race, mean_and_error, placements, stratified_folds, stratified_sample
+from creditrisk.model.race import (
+    Entrant,
+    Race,
+    mean_and_error,
+    mean_auc,
+    mean_auc_gain,
+    placements,
+    stratified_folds,
+    stratified_sample,
+)
 from creditrisk.params import LightgbmParams, ModelParams
 
 Floats = NDArray[np.float64]
@@ -56,7 +66,7 @@ def test_auc_is_the_share_of_pairs_in_order_and_ties_count_half() -> None:
     y = (RANDOM.random(60) < 0.4).astype(np.float64)
     bad, good = margin[y == 1], margin[y == 0]
     pairs = (bad[:, None] > good).mean() + (bad[:, None] == good).mean() / 2
-    of_bad, of_good = placements(margin, y)
+    of_bad, of_good = placements(margin, y, np.ones(60))
     assert of_bad.mean() == pytest.approx(pairs)
     assert of_good.mean() == pytest.approx(pairs)
 
@@ -68,12 +78,31 @@ def test_the_error_of_a_gain_is_that_of_new_samples() -> None:
         true = random.normal(size=300)
         y = (random.random(300) < 1 / (1 + np.exp(-true))).astype(np.float64)
         ours, theirs = true + random.normal(size=300) * 0.5, true + random.normal(size=300)
-        gains.append(placements(ours, y)[0].mean() - placements(theirs, y)[0].mean())
+        gains.append(mean_auc_gain([ours], [theirs], [(y, np.ones(300))])[0])
     race = make_race([entrant(5), entrant(10)])
     race.run(0)
     _, error = race.auc_gain(race.entrants[0], race.entrants[1], 3)
     # Three folds of 300 rows each: the mean of three such samples.
     assert error == pytest.approx(np.std(gains) / np.sqrt(3), rel=0.25)
+
+
+def test_weights_count_in_the_auc_that_families_are_compared_by() -> None:
+    """One is right where the weight is, the other on more rows."""
+    random = np.random.default_rng(1)
+    true = random.normal(size=2_000)
+    y = (random.random(2_000) < 1 / (1 + np.exp(-true))).astype(np.float64)
+    heavy = random.random(2_000) < 0.3
+    weight = np.where(heavy, 10.0, 0.5)
+    ours, theirs = (np.where(mask, true, random.normal(size=2_000)) for mask in (heavy, ~heavy))
+    aucs = [roc_auc_score(y, margin, sample_weight=weight) for margin in (ours, theirs)]
+    gain, error = mean_auc_gain([ours], [theirs], [(y, weight)])
+    assert gain == pytest.approx(aucs[0] - aucs[1])
+    assert gain > 5 * error > 0
+    assert mean_auc([ours], [(y, weight)])[0] == pytest.approx(aucs[0])
+    # A weight that all rows share changes nothing.
+    even = [mean_auc_gain([ours], [theirs], [(y, np.full(2_000, one))]) for one in (1.0, 3.0)]
+    assert even[0] == pytest.approx(even[1])
+    assert even[0][0] < 0
 
 
 def test_one_against_itself_gains_nothing_without_error() -> None:

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from creditrisk.model.family import TrainingData, fit_family
 from creditrisk.params import ModelParams
@@ -170,13 +169,17 @@ def stratified_sample(y: Floats, size: int, seed: int) -> NDArray[np.int64]:
     return np.sort(np.concatenate([part[: max(1, round(size * part.size / y.size))] for part in parts]))
 
 
-def placements(margin: Floats, y: Floats) -> tuple[Floats, Floats]:
-    """DeLong's structural components: for each bad row the share of good rows below it, for each good of bad above."""
+def placements(margin: Floats, y: Floats, weight: Floats) -> tuple[Floats, Floats]:
+    """DeLong's structural components: for each bad row the share of good rows below it, for each good of bad above.
+
+    Shares are of the rows' weight.
+    """
+    _, place = np.unique(margin, return_inverse=True)
     bad = y == 1.0
-    ranks, n_bad, n_good = rankdata(margin), int(bad.sum()), int((~bad).sum())
-    of_bad = (ranks[bad] - rankdata(margin[bad])) / n_good
-    of_good = 1.0 - (ranks[~bad] - rankdata(margin[~bad])) / n_bad
-    return of_bad, of_good
+    of_bad, of_good = (np.bincount(place[kind], weight[kind], place.max() + 1) for kind in (bad, ~bad))
+    below = (np.cumsum(of_good) - of_good / 2) / of_good.sum()
+    above = 1.0 - (np.cumsum(of_bad) - of_bad / 2) / of_bad.sum()
+    return below[place[bad]], above[place[~bad]]
 
 
 def repetition(folds: int, draw: int | None) -> float:
@@ -197,16 +200,16 @@ def row_losses(margins: Sequence[Floats], truths: Sequence[Truth]) -> tuple[Floa
 
 
 def mean_auc(margins: Sequence[Floats], truths: Sequence[Truth]) -> tuple[float, float]:
-    """Mean AUC of the folds that ``margins`` has, and its standard error."""
-    return _mean_of([placements(margin, y) for margin, (y, _) in zip(margins, truths, strict=False)])
+    """Mean AUC, of weighted rows, of the folds that ``margins`` has, and its standard error."""
+    return _mean_of([_parts(margin, truth) for margin, truth in zip(margins, truths, strict=False)])
 
 
 def mean_auc_gain(ours: Sequence[Floats], theirs: Sequence[Floats], truths: Sequence[Truth]) -> tuple[float, float]:
-    """Mean AUC of one above another's on the same rows, and the standard error of that difference."""
+    """Mean AUC of one above another's on the same weighted rows, and the standard error of that difference."""
     parts = []
-    for one, other, (y, _) in zip(ours, theirs, truths, strict=False):
-        (a, b), (c, d) = placements(one, y), placements(other, y)
-        parts.append((a - c, b - d))
+    for one, other, truth in zip(ours, theirs, truths, strict=False):
+        both = zip(_parts(one, truth), _parts(other, truth), strict=True)
+        parts.append([(a - b, weight) for (a, weight), (b, _) in both])
     return _mean_of(parts)
 
 
@@ -216,7 +219,21 @@ def mean_and_error(values: Floats, weight: Floats) -> tuple[float, float]:
     return mean, float(np.sqrt((weight**2 * (values - mean) ** 2).sum()) / weight.sum())
 
 
-def _mean_of(parts: Sequence[tuple[Floats, Floats]]) -> tuple[float, float]:
+def _parts(margin: Floats, truth: Truth) -> list[tuple[Floats, Floats]]:
+    """Components and weights of the bad rows, and of the good ones."""
+    y, weight = truth
+    of_bad, of_good = placements(margin, y, weight)
+    return [(of_bad, weight[y == 1.0]), (of_good, weight[y != 1.0])]
+
+
+def _mean_of(folds: Sequence[Sequence[tuple[Floats, Floats]]]) -> tuple[float, float]:
     """Mean of several folds' AUCs (or their differences) from their components, and its standard error."""
-    variance = sum(float(a.var(ddof=1)) / a.size + float(b.var(ddof=1)) / b.size for a, b in parts)
-    return float(np.mean([a.mean() for a, _ in parts])), float(np.sqrt(variance)) / len(parts)
+    variance = sum(_variance(values, weight) for parts in folds for values, weight in parts)
+    means = [np.average(values, weights=weight) for (values, weight), _ in folds]
+    return float(np.mean(means)), float(np.sqrt(variance)) / len(folds)
+
+
+def _variance(values: Floats, weight: Floats) -> float:
+    """Of a weighted mean."""
+    apart = (values - np.average(values, weights=weight)) * weight
+    return float(apart @ apart) / float(weight.sum()) ** 2 * values.size / (values.size - 1)
