@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.stats import brunnermunzel
 
 from creditrisk.errors import DataError
 from creditrisk.params import EvaluationParams
@@ -83,6 +84,29 @@ def test_paired_covariance_equals_that_over_all_pairs() -> None:
     found = compare(y, one, two, params=SOME)
     assert found.auc_difference_error == pytest.approx(np.sqrt(variance))
     assert found.auc_difference.value == pytest.approx(apart.mean())
+
+
+def test_few_bads_widen_the_interval() -> None:
+    """Against a model that ranks nobody, the test is that of Brunner and Munzel (2000)."""
+    random = np.random.default_rng(8)
+    y = np.repeat([1.0, 0.0], [10, 300])
+    pd = 1 / (1 + np.exp(-random.normal(0.7 * y, 1)))
+    found = compare(y, pd, np.full(310, 0.3), params=SOME)
+    assert found.auc_p_value == pytest.approx(brunnermunzel(pd[y > 0.5], pd[y < 0.5]).pvalue)
+    reach = found.auc_difference.value - found.auc_difference.low
+    assert reach > 2.2 * found.auc_difference_error
+
+
+def test_models_that_err_alike_do_not_differ_by_rounding() -> None:
+    """Neighbouring goods change places: no pair of a bad and a good does."""
+    y = np.array([0.0, 0.0, 1.0, 0.0, 1.0, 1.0] * 40)
+    weight = np.random.default_rng(9).exponential(size=y.size)
+    one = np.linspace(0.1, 0.9, y.size)
+    two = one.copy()
+    two[0::6], two[1::6] = one[1::6], one[0::6]
+    found = compare(y, two, one, weight, params=SOME)
+    assert found.auc_p_value == pytest.approx(1)
+    assert not found.better
 
 
 def test_json_is_plain_and_holds_the_verdict() -> None:

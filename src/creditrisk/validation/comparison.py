@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -12,10 +11,12 @@ from numpy.typing import NDArray
 
 from creditrisk.errors import DataError
 from creditrisk.params import EvaluationParams
-from creditrisk.validation.metrics import Figure, around, mean_figure
-from creditrisk.validation.ranking import Outcomes, Ranking, auc_of, delong_covariance, placements, resamples
+from creditrisk.validation.metrics import Figure, mean_figure
+from creditrisk.validation.ranking import Outcomes, Placements, Ranking, auc_of, delong_parts, placements, resamples
 
 Floats = NDArray[np.float64]
+ROUNDING = 1e-12
+"""A difference of AUCs up to which it is none: sums of weights round."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Comparison:
     challenger_auc: float
     champion_auc: float
     auc_difference: Figure
-    """By DeLong's paired covariance; above 0 the challenger ranks better."""
+    """By DeLong's paired covariance and Student's t; above 0 the challenger ranks better."""
     auc_difference_error: float
     auc_p_value: float
     """Two-sided; 1 where the two rank all rows alike."""
@@ -68,26 +69,42 @@ def compare(
     Raises:
         DataError: only one class, lengths that differ, or a value out of its range.
     """
+    from scipy.stats import t as student  # training's part, and slow to import
+
     params = params or EvaluationParams()
     new, old = Outcomes.check(y, challenger, weight), Outcomes.check(y, champion, weight)
     if len(new.y) != len(old.y):  # pragma: no cover - the same y and weight give the same rows
         raise DataError("comparison: the two models were judged on different rows.")
     models = [placements(rows.y, rows.pd, rows.weight) for rows in (new, old)]
-    cover = delong_covariance(new.y, new.weight, models)
     difference = models[0].auc - models[1].auc
-    error = math.sqrt(max(float(cover[0, 0] + cover[1, 1] - 2 * cover[0, 1]), 0.0))
+    difference = difference if abs(difference) > ROUNDING else 0.0
+    error, freedom = _error(new, *models)
+    reach = float(student.ppf((1 + params.confidence) / 2, freedom)) * error
     share = new.weight / new.weight.sum()
     return Comparison(
         rows=len(new.y),
         bads=int(new.y.sum()),
         challenger_auc=models[0].auc,
         champion_auc=models[1].auc,
-        auc_difference=around(difference, error, params.confidence),
+        auc_difference=Figure(difference, difference - reach, difference + reach),
         auc_difference_error=error,
-        auc_p_value=2 * NormalDist().cdf(-abs(difference) / error) if error > 0 else 1.0 if difference == 0 else 0.0,
+        auc_p_value=2 * float(student.cdf(-abs(difference) / error, freedom)) if error > 0 else float(difference == 0),
         auc_difference_bootstrap=_bootstrap(new, old, difference, params, seed),
         brier_difference=mean_figure((new.pd - new.y) ** 2 - (old.pd - old.y) ** 2, share, params.confidence),
     )
+
+
+def _error(rows: Outcomes, new: Placements, old: Placements) -> tuple[float, float]:
+    """Standard error of the AUC difference and its degrees of freedom (Satterthwaite's, as Brunner and Munzel 2000).
+
+    With a normal's quantile and ten bads among two thousand goods, an equal model's lower bound lay above 0 in 4.2 % of
+    samples in place of 2.5 %.
+    """
+    gap = Placements(new.auc - old.auc, new.bad - old.bad, new.good - old.good)
+    parts = [(float(variance[0, 0]), many) for variance, many in delong_parts(rows.y, rows.weight, [gap])]
+    total = sum(variance for variance, _ in parts)
+    spread = sum(variance**2 / (many - 1) for variance, many in parts if many > 1)
+    return math.sqrt(total), total**2 / spread if spread > 0 else math.inf
 
 
 def _bootstrap(new: Outcomes, old: Outcomes, difference: float, params: EvaluationParams, seed: int) -> Figure:

@@ -133,14 +133,19 @@ def placements(y: Floats, pd: Floats, weight: Floats) -> Placements:
 
 def delong_covariance(y: Floats, weight: Floats, models: list[Placements]) -> Floats:
     """Covariance of the AUCs of models on the same rows, shape (models, models) (DeLong and others 1988)."""
-    total = np.zeros((len(models), len(models)))
+    return sum((part for part, _ in delong_parts(y, weight, models)), np.zeros((len(models), len(models))))
+
+
+def delong_parts(y: Floats, weight: Floats, models: list[Placements]) -> list[tuple[Floats, int]]:
+    """What the bads add to that covariance and what the goods do, each with its number of rows."""
+    found = []
     for kind, is_kind in (("bad", y > 0.5), ("good", y <= 0.5)):
         w = weight[is_kind]
         apart = np.array([getattr(m, kind) - m.auc for m in models]) * w
         many = len(w)
         # A class of one row tells nothing of its spread: leave its part out rather than divide by zero.
-        total += apart @ apart.T / w.sum() ** 2 * (many / (many - 1) if many > 1 else 0.0)
-    return total
+        found.append((apart @ apart.T / w.sum() ** 2 * (many / (many - 1) if many > 1 else 0.0), many))
+    return found
 
 
 def resamples(y: Floats, weight: Floats, count: int, seed: int) -> Iterator[Floats]:
