@@ -147,6 +147,16 @@ def test_nobody_to_judge_adverse_impact_on_is_no_fault(sound: Evaluation, better
     assert refused(comparison_gates(better, side(sound, impact=None), side(sound, impact=None), LIMITS)) == []
 
 
+def test_a_challenger_that_approves_nobody_is_refused(sound: Evaluation, better: Comparison) -> None:
+    gates = comparison_gates(better, side(sound, impact=None), side(sound), LIMITS)
+    assert refused(gates) == ["adverse impact ratio"]
+    said = next(gate.sentence for gate in gates if not gate.passed)
+    assert said == "adverse impact ratio has no value, as nobody would be approved; the champion's is 0.900"
+    back = comparison_gates(better, side(sound), side(sound, impact=None), LIMITS)
+    assert refused(back) == []
+    assert "adverse impact ratio is 0.900; the champion would approve nobody" in [gate.sentence for gate in back]
+
+
 def test_a_verdict_says_why_and_becomes_plain_values() -> None:
     few = count_gate(100, 4, 10)
     nan = Gate("PSI", math.nan, math.nan, (0.0, 1.0), passed=True, sentence="fine")

@@ -19,6 +19,8 @@ def test_ratio_is_to_the_most_favoured_group() -> None:
     assert women.low is not None
     assert women.high is not None
     assert 0.6 < women.low < 0.75 < women.high < 0.95
+    men = next(g for g in found.groups if g.name == "men")
+    assert (men.low, men.high) == (None, None), "its ratio to itself is 1 in every sample"
 
 
 def test_small_groups_are_left_out_and_said() -> None:

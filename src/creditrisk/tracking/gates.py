@@ -176,8 +176,13 @@ def _psi(new: float, old: float, margin: float) -> Gate:
 
 def _impact(new: float | None, old: float | None, margin: float) -> Gate:
     name = "adverse impact ratio"
-    if new is None or old is None:
-        return Gate(name, new, None, margin, True, f"{name}: no protected attribute with two groups large enough")
+    if new is None:  # both sides have the same groups, so the other's ratio says that they are large enough
+        if old is None:
+            return Gate(name, new, None, margin, True, f"{name}: no protected attribute with two groups large enough")
+        text = f"{name} has no value, as nobody would be approved; the champion's is {old:.3f}"
+        return Gate(name, new, None, margin, False, text)
+    if old is None:
+        return Gate(name, new, None, margin, True, f"{name} is {new:.3f}; the champion would approve nobody")
     text = f"{name} is {new:.3f}, the champion's {old:.3f}: at most {margin:g} less"
     return Gate(name, new, old - new, margin, new >= old - margin, text)
 

@@ -38,7 +38,7 @@ class Group:
     ratio: float | None
     """That share over the most favoured group's; None for a group that is too small."""
     low: float | None
-    """Lower end of the ratio's interval (Katz and others 1978, on the log scale)."""
+    """Lower end of the ratio's interval (Katz and others 1978, on the log scale); None for the most favoured group."""
     high: float | None
 
 
@@ -128,7 +128,10 @@ def _impact(
     for name, (rows, yes) in counts.items():
         ratio = low = high = None
         if favoured is not None and name in large and large[favoured] > 0:
-            ratio, low, high = _ratio(yes, rows, counts[favoured], confidence)
+            if name == favoured:
+                ratio = 1.0
+            else:
+                ratio, low, high = _ratio(yes, rows, counts[favoured], confidence)
         groups.append(Group(titles.get(name, name), rows, yes / rows, ratio, low, high))
     return Impact(
         values.name,
