@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from creditrisk.params import EvaluationParams
 from creditrisk.validation.curves import MAX_POINTS, curves, score_distribution
+from creditrisk.validation.metrics import evaluate
 from creditrisk.validation.plots import DATA_FILES, draw, write_plots
 from creditrisk.validation.ranking import Outcomes
 
@@ -37,6 +39,26 @@ def test_curves_are_thinned_and_keep_their_area_and_ends() -> None:
     assert (x[0], t[0], x[-1], t[-1]) == pytest.approx((0, 0, 1, 1))
     assert (np.diff(x) >= 0).all()
     assert (np.diff(t) >= 0).all()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_thinned_curves_keep_the_largest_distance(seed: int) -> None:
+    y, pd, _ = sample(20_000, seed)
+    records = curves(Outcomes.check(y, pd))["ks"]
+    shown = max(r["share_of_bads"] - r["share_of_goods"] for r in records)
+    assert shown == pytest.approx(evaluate(y, pd, params=EvaluationParams(bootstrap=50)).ks.value, abs=1e-12)
+
+
+def test_thinned_curves_follow_rare_bads() -> None:
+    """Half of the bads are caught with the first five hundredth of the goods."""
+    random = np.random.default_rng(0)
+    y = np.repeat([1.0, 0.0], [400, 60_000])
+    pd = np.clip(random.normal(0.4 + 0.2 * y, 0.06), 0.0, 1.0)
+    for name, key in (("roc", "true_positive_rate"), ("gains", "share_of_bads"), ("ks", "share_of_bads")):
+        records = curves(Outcomes.check(y, pd))[name]
+        caught = [float(record[key]) for record in records]
+        assert len(records) <= MAX_POINTS
+        assert np.diff(caught).max() < 0.02
 
 
 @pytest.mark.parametrize("score", [np.full(50, 600.0), np.arange(50.0), np.arange(50.0) * 1e3])

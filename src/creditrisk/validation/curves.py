@@ -28,11 +28,13 @@ def curves(rows: Outcomes, score: Floats | None = None) -> dict[str, Records]:
     flagged = _share(bad + good)
     precision = np.cumsum(bad) / np.maximum(np.cumsum(bad + good), 1e-300)
     cut = rows.pd[ranking.order][ranking.starts]
+    even = (hit + alarm) / 2  # rare bads would be lost among the goods
+    furthest = int(np.argmax(hit[1:] - alarm[1:]))
     found = {
-        "roc": _records({"false_positive_rate": alarm, "true_positive_rate": hit}, alarm),
+        "roc": _records({"false_positive_rate": alarm, "true_positive_rate": hit}, even),
         "precision_recall": _records({"recall": hit[1:], "precision": precision}, hit[1:]),
-        "gains": _records({"share_of_applications": flagged, "share_of_bads": hit}, flagged),
-        "ks": _records({"pd": cut, "share_of_bads": hit[1:], "share_of_goods": alarm[1:]}, flagged[1:]),
+        "gains": _records({"share_of_applications": flagged, "share_of_bads": hit}, even),
+        "ks": _records({"pd": cut, "share_of_bads": hit[1:], "share_of_goods": alarm[1:]}, even[1:], furthest),
         "calibration": [
             {"mean_pd": b.mean_pd, "bad_rate": b.bad_rate, "low": b.low, "high": b.high, "rows": b.rows}
             for b in calibration_curve(rows)
@@ -69,11 +71,11 @@ def _share(sums: Floats) -> Floats:
     return np.concatenate([[0.0], total / total[-1]])
 
 
-def _records(columns: Mapping[str, Floats], spread: Floats) -> Records:
-    """Rows of the columns, thinned to points that lie about evenly over ``spread``; both ends stay."""
+def _records(columns: Mapping[str, Floats], spread: Floats, kept: int = 0) -> Records:
+    """Rows of the columns, thinned to points that lie about evenly over ``spread``; both ends and ``kept`` stay."""
     rows = np.arange(len(spread))
     if len(rows) > MAX_POINTS:
-        wanted = np.linspace(spread[0], spread[-1], MAX_POINTS)
-        rows = np.unique(np.concatenate([[0], np.searchsorted(spread, wanted)[1:-1], [len(spread) - 1]]))
+        wanted = np.linspace(spread[0], spread[-1], MAX_POINTS - 1)
+        rows = np.unique(np.concatenate([[0, kept], np.searchsorted(spread, wanted)[1:-1], [len(spread) - 1]]))
         rows = rows[rows < len(spread)]
     return [{name: float(values[i]) for name, values in columns.items()} for i in rows]

@@ -138,6 +138,8 @@ def ks(records: Records) -> Drawing:
         axes.set_xscale("log")
         axes.set_xlim(low, high)
         _log_percent(axes.xaxis, low, high)
+    else:
+        axes.xaxis.set_major_formatter(_as_percent)
     _legend(axes, "lower left")
     return f"At a PD of {100 * pd[at]:.1f} % the two groups lie furthest apart.", figure
 
@@ -152,7 +154,7 @@ def scores(records: Records) -> Drawing:
         axes.stairs(values, edges, color=colour, linewidth=1.5, label=name)
     _percent(axes)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0f}")
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.2 * max(bads.max(), goods.max()))  # room for the legend
     _legend(axes, "upper left")
     return (
         f"Bins of {right[0] - left[0]:.0f} points; the outer half percent on each side counts in the end bins.",
