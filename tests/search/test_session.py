@@ -294,6 +294,25 @@ def test_other_fixed_parameters_begin_another_study(done: Session, project: Proj
         assert session.study.study_name == done.study.study_name
 
 
+@pytest.mark.parametrize("harm", ["cut off", "emptied", "removed", "purged"])
+def test_lost_margins_are_said(search: Opened, harm: str) -> None:
+    session = search("scorecard", trials=1)
+    session.run(silent)
+    run = session.best()["scorecard"].user_attrs["run"]
+    (path,) = Path(session.journal.client.get_run(run).info.artifact_uri.removeprefix("file://")).glob("*.npz")
+    if harm == "cut off":
+        path.write_bytes(path.read_bytes()[:100])
+    elif harm == "emptied":
+        path.write_bytes(b"")
+    elif harm == "removed":
+        path.unlink()
+    session.journal._margins.clear()
+    said = "no longer there" if harm in ("removed", "purged") else "damaged"
+    asked = "0" * 32 if harm == "purged" else run
+    with pytest.raises(TrackingError, match=f"out_of_fold.npz in the tracking store is {said} .* --study NAME"):
+        session.journal.margins(asked)
+
+
 def test_a_study_recorded_in_another_tracking_store_is_said(
     done: Session, project: Project, migrated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,13 +88,27 @@ class Journal:
                 self.client.log_artifact(run, str(path))
 
     def margins(self, run: str) -> Margins:
-        """Out-of-fold margins of a finished trial, this process's or another's."""
+        """Out-of-fold margins of a finished trial, this process's or another's.
+
+        Raises:
+            TrackingError: they are lost or damaged.
+        """
         if run not in self._margins:
-            with tempfile.TemporaryDirectory() as folder:
-                path = Path(self.client.download_artifacts(run, MARGINS, folder))
-                with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
-                    self._margins[run] = tuple(stored[f"arr_{place}"] for place in range(len(stored.files)))
+            try:
+                self._margins[run] = self._stored(run)
+            except (EOFError, ValueError, BadZipFile) as error:
+                raise TrackingError(_lost(run, "damaged", error)) from error
+            except Exception as error:
+                if _is_absent(error):
+                    raise TrackingError(_lost(run, "no longer there", error)) from error
+                raise
         return self._margins[run]
+
+    def _stored(self, run: str) -> Margins:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(self.client.download_artifacts(run, MARGINS, folder))
+            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
+                return tuple(stored[f"arr_{place}"] for place in range(len(stored.files)))
 
     def page(
         self, text: str, files: Mapping[str, str], pictures: Mapping[str, Figure], best: Mapping[str, float]
@@ -143,6 +158,21 @@ def open_journal(
             )
         whole = cast("MlflowClient", Whole(client))
         yield Journal(whole, experiment, _parent(whole, experiment, project, params, study, facts))
+
+
+def _is_absent(error: Exception) -> bool:
+    """Whether MLflow says that a run or its file is not there, rather than that it gives no answer."""
+    from mlflow.exceptions import MlflowException
+
+    absent = getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST" or "Failed to download" in str(error)
+    return isinstance(error, MlflowException) and absent
+
+
+def _lost(run: str, what: str, error: Exception) -> str:
+    return (
+        f"run {run}: the trial's {MARGINS} in the tracking store is {what} ({' '.join(str(error).split())[:200]}), and "
+        "without it the trials of its study cannot be compared. Restore it, or begin another study with --study NAME."
+    )
 
 
 def _holds(client: MlflowClient, run: str) -> bool:
