@@ -63,6 +63,30 @@ def test_what_mattered_comes_first_in_the_picture() -> None:
     assert any("chosen" in text for text in texts)
 
 
+def test_every_trial_stands_in_the_history_far_ones_at_its_edge() -> None:
+    found = study(12)
+    far = found.trials[1]
+    summary = far.user_attrs["summary"] | {"log_loss": far.user_attrs["summary"]["log_loss"] + 5}
+    found.add_trial(
+        create_trial(
+            value=summary["log_loss"],
+            params=far.params,
+            distributions=far.distributions,
+            user_attrs=far.user_attrs | {"summary": summary},
+        )
+    )
+    stood = standings({"scorecard": knowing(1.0), "ebm": knowing(0.9)}, plan())
+    figure = draw(found, stood, "scorecard")["history.png"]
+    (axes,) = figure.axes
+    low, high = axes.get_ylim()
+    drawn = [y for line in axes.lines[:-1] for y in np.atleast_1d(line.get_ydata())]
+    complete = [trial for trial in found.trials if trial.state == TrialState.COMPLETE]
+    assert len(drawn) == len(complete)
+    assert all(low <= y <= high for y in drawn)
+    (legend,) = figure.legends
+    assert "beyond the axis" in [text.get_text() for text in legend.get_texts()]
+
+
 def test_few_trials_say_nothing_of_what_mattered() -> None:
     stood = standings({"scorecard": knowing(1.0)}, plan())
     assert "importance.png" not in draw(study(6), stood, "scorecard")

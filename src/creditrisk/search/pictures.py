@@ -74,18 +74,24 @@ def history(trials: Sequence[FrozenTrial]) -> Figure:
     figure, axes = _axes("Trial, in the order they ended", "Mean log loss of the folds")
     ordered = sorted(trials, key=lambda t: t.datetime_complete.timestamp() if t.datetime_complete else 0.0)
     values = np.array([trial.user_attrs["summary"]["log_loss"] for trial in ordered])
+    # A setting that is far off would press all others into one line.
+    best, usual = float(values.min()), float(np.quantile(values, 0.9))
+    span = max(usual - best, 1e-6)
+    bottom, top = best - 0.08 * span, best + 1.15 * span
     for family in dict.fromkeys(str(trial.params[FAMILY]) for trial in ordered):
-        own = [place for place, trial in enumerate(ordered) if trial.params[FAMILY] == family]
+        own = [place for place, trial in enumerate(ordered) if trial.params[FAMILY] == family and values[place] <= top]
         axes.plot(np.array(own) + 1, values[own], "o", color=COLOURS[family], label=family, markersize=5, alpha=0.85)
+    far = np.flatnonzero(values > top)
+    for place in far:
+        colour = COLOURS[str(ordered[place].params[FAMILY])]
+        said = "beyond the axis" if place == far[0] else None
+        axes.plot(place + 1, top, "^", color=colour, label=said, markersize=6, clip_on=False)
     axes.step(
         np.arange(1, len(values) + 1), np.minimum.accumulate(values), where="post", color=INK, label="best so far"
     )
-    # A setting that is far off would press all others into one line.
-    top = float(np.quantile(values, 0.9))
-    span = max(top - float(values.min()), 1e-6)
-    axes.set_ylim(float(values.min()) - 0.08 * span, max(top, float(values.min()) + span) + 0.15 * span)
+    axes.set_ylim(bottom, top)
     axes.set_title("How the search went", loc="left", fontsize=11, color=INK)
-    axes.legend(frameon=False, fontsize=8.5, ncols=2)
+    _legend(figure)
     return figure
 
 
@@ -100,8 +106,9 @@ def quality_and_cost(trials: Sequence[FrozenTrial]) -> Figure:
     axes.set_xscale("log")
     for kind in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
         kind(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "125" else "")
+    axes.tick_params(axis="x", which="minor", pad=5)
     axes.set_title("What quality costs", loc="left", fontsize=11, color=INK)
-    axes.legend(frameon=False, fontsize=8.5, ncols=2)
+    _legend(figure)
     return figure
 
 
@@ -148,6 +155,11 @@ def _axes(x: str, y: str, size: tuple[float, float] = (6.4, 4.2)) -> tuple[Figur
     axes.set_ylabel(y, color=INK)
     _quiet(axes)
     return figure, axes
+
+
+def _legend(figure: Figure) -> None:
+    """Below the axes: among the points its markers would pass for trials."""
+    figure.legend(loc="outside lower center", frameon=False, fontsize=8.5, ncols=4)
 
 
 def _quiet(axes: Axes) -> None:
