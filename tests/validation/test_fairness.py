@@ -31,6 +31,16 @@ def test_small_groups_are_left_out_and_said() -> None:
     assert next(g for g in found.groups if g.name == "isle").ratio is None
 
 
+def test_values_of_one_title_are_one_group() -> None:
+    """Shown apart, the small one's title would take the large one out of the report."""
+    table = pl.DataFrame({"status": ["1"] * 100 + ["0"] * 100 + [None] * 5})
+    approved = np.array([True] * 90 + [False] * 10 + [True] * 60 + [False] * 45)
+    (found,) = adverse_impact(table, approved, {"status": {"1": "employed", "0": "not given"}})
+    assert {g.name: g.rows for g in found.groups} == {"not given": 105, "employed": 100}
+    assert found.left_out == ()
+    assert found.ratio == pytest.approx(60 / 105 / 0.9)
+
+
 def test_one_large_group_alone_cannot_be_judged() -> None:
     (found,) = adverse_impact(pl.DataFrame({"sex": ["1"] * 100 + ["2"] * 3}), np.ones(103, dtype=bool))
     assert (found.ratio, found.favoured, smallest_ratio([found])) == (None, None, None)

@@ -117,7 +117,8 @@ def _impact(
 ) -> Impact:
     names = bands(values)
     order = values if values.dtype.is_numeric() else names  # bands by their numbers, not by their words
-    groups_of = pl.DataFrame({"name": names, "yes": approved, "order": order}).group_by("name")
+    called = names.replace(dict(titles))  # values of one title are one group
+    groups_of = pl.DataFrame({"name": called, "yes": approved, "order": order}).group_by("name")
     table = groups_of.agg(pl.len().alias("rows"), pl.col("yes").sum(), pl.col("order").min())
     counts: dict[str, tuple[int, int]] = {
         name: (rows, yes) for name, rows, yes, _ in table.sort("order", "name", nulls_last=True).iter_rows()
@@ -132,13 +133,13 @@ def _impact(
                 ratio = 1.0
             else:
                 ratio, low, high = _ratio(yes, rows, counts[favoured], confidence)
-        groups.append(Group(titles.get(name, name), rows, yes / rows, ratio, low, high))
+        groups.append(Group(name, rows, yes / rows, ratio, low, high))
     return Impact(
         values.name,
         tuple(groups),
-        None if favoured is None else titles.get(favoured, favoured),
+        favoured,
         min((g.ratio for g in groups if g.ratio is not None), default=None),
-        tuple(titles.get(name, name) for name in counts if name not in large),
+        tuple(name for name in counts if name not in large),
     )
 
 
