@@ -25,7 +25,7 @@ WIDE_CONTRACT: dict[str, Any] = SMALL_CONTRACT | {"columns": SMALL_CONTRACT["col
 def wide_table(rows: int) -> pl.DataFrame:
     """The small lender's rows with the further columns."""
     random = np.random.default_rng(5)
-    days = np.datetime64("2000-01-01") + random.integers(0, 7_000, rows)
+    days = np.datetime64("2000-01-01") + random.integers(0, 7_000, rows).astype("timedelta64[D]")
     return small_table(rows).with_columns(
         pl.Series("Home 1", random.integers(1, 4, rows)),
         pl.Series("sector", random.choice(["public", "private"], rows)),

@@ -254,7 +254,7 @@ def test_a_row_alone_and_in_a_table_is_the_same(seed: int) -> None:
 TYPED: dict[str, list[Any]] = {
     "1": [1, 1.0, "1.0", "01", np.int64(1), np.float64(1.0), np.float32(1.0), np.str_("1"), " 1 "],
     "0": [0, 0.0, -0.0, "0.0", np.uint8(0)],
-    "": [None, math.nan, np.float64("nan"), np.datetime64("NaT"), "  ", "\t"],
+    "": [None, math.nan, np.float64("nan"), np.datetime64("NaT", "D"), "  ", "\t"],
 }
 
 

@@ -60,7 +60,9 @@ def test_the_same_row_in_other_types(raw: dict[str, Any]) -> None:
     assert row.faults == row.warnings == []
 
 
-@pytest.mark.parametrize("nothing", [None, math.nan, np.float64("nan"), pd.NA, pd.NaT, "", " \t", np.datetime64("NaT")])
+@pytest.mark.parametrize(
+    "nothing", [None, math.nan, np.float64("nan"), pd.NA, pd.NaT, "", " \t", np.datetime64("NaT", "D")]
+)
 def test_what_means_missing(nothing: Any) -> None:
     row = compile_row(contract())({"amt": nothing, "dur": 1, "use": nothing, "own": nothing})
     assert row.values == [None, 1.0, None, None, None, None]

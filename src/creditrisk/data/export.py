@@ -159,15 +159,15 @@ def _percent(share: Numbers, there: Flags) -> pl.Series:
 
 
 def _dates(a: Applicants, simulation: Simulation) -> Days:
-    months = np.datetime64(simulation.start, "M") + a.month
+    months = np.datetime64(simulation.start, "M") + a.month.astype("timedelta64[M]")
     first = months.astype("datetime64[D]")
-    days = ((months + 1).astype("datetime64[D]") - first).astype(np.int64)
-    found: Days = first + (a.day_share * days).astype(np.int64)
+    days = ((months + np.timedelta64(1, "M")).astype("datetime64[D]") - first).astype(np.int64)
+    found: Days = first + (a.day_share * days).astype("timedelta64[D]")
     return found
 
 
 def _months_back(dates: Days, months: Numbers) -> pl.Series:
-    opened = (dates.astype("datetime64[M]") - months.astype(np.int64)).astype("datetime64[D]")
+    opened = (dates.astype("datetime64[M]") - months.astype("timedelta64[M]")).astype("datetime64[D]")
     return pl.Series(opened).cast(pl.Date).dt.to_string("%m/%Y").set(pl.Series(months < 1), None)
 
 
