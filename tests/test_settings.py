@@ -44,6 +44,11 @@ def test_missing_key_is_named() -> None:
         ("name: a\nname: b", "'name' stands twice, again in line 2"),
         ("name: 2020-01-01", "line 1: write the date 2020-01-01 in quotes"),
         ("[" * 5000, "not valid YAML"),
+        ("name: a\nsize: " + "1" * 5_000, "line 2: '" + "1" * 99 + "... (5,000 characters) cannot be read as int"),
+        ("name: !!int abc", "line 1: 'abc' cannot be read as int"),
+        ("name: !!bool maybe", "line 1: 'maybe' cannot be read as bool"),
+        ('name: "\\ud800"', "line 1: '\\ud800' cannot be read as str"),
+        ("name: a\x00", "not valid YAML: unacceptable character"),
     ],
 )
 def test_broken_yaml_gets_a_sentence(text: str, said: str) -> None:

@@ -84,6 +84,15 @@ def _is_tag(part: int | str) -> bool:
 class _Loader(yaml.SafeLoader):
     """YAML 1.2 booleans (a category NO stays text), no sexagesimal numbers, duplicate keys refused."""
 
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep=deep)
+        except (ValueError, KeyError):  # such as !!int with letters, or an int of thousands of digits
+            kind = node.tag.rsplit(":", 1)[-1]
+            raise yaml.YAMLError(
+                f"line {node.start_mark.line + 1}: {_quoted(node.value)} cannot be read as {kind}"
+            ) from None
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
@@ -115,11 +124,23 @@ def _refuse_date(loader: _Loader, node: yaml.ScalarNode) -> None:
 _Loader.add_constructor("tag:yaml.org,2002:timestamp", _refuse_date)
 
 
+def _unicode(loader: _Loader, node: yaml.ScalarNode) -> str:
+    text = str(loader.construct_scalar(node))
+    text.encode()  # half of a surrogate pair, which an escape can write and no file can hold
+    return text
+
+
+_Loader.add_constructor("tag:yaml.org,2002:str", _unicode)
+
+
 def load_yaml(text: str, where: str) -> Any:
     """Parse YAML that may come from outside: bounded in size and in what its aliases expand to."""
     if len(text) > MAX_BYTES:
         raise ContractError(f"{where}: {len(text):,} characters; at most {MAX_BYTES:,} are read. Is it the right file?")
-    loader = _Loader(text)
+    try:
+        loader = _Loader(text)
+    except yaml.reader.ReaderError as error:
+        raise ContractError(f"{where}: not valid YAML: {str(error).splitlines()[0]}.") from None
     try:
         node = loader.get_single_node()
         if node is None:
