@@ -12,7 +12,7 @@ import pytest
 from creditrisk.contract import Input
 from creditrisk.errors import DataError, ModelError
 from creditrisk.model.family import TrainingData, candidates, fit_family, load_model
-from creditrisk.params import FAMILIES, ModelParams
+from creditrisk.params import FAMILIES, CatboostParams, EbmParams, ModelParams
 
 X = Input(name="x", kind="number", title="X")
 
@@ -47,11 +47,23 @@ def test_lengths_that_differ_are_refused() -> None:
         ([0.0, 2.0], None, "other than 1"),
         ([0.0, 1.0], [1.0, -1.0], "negative"),
         ([0.0, 1.0], [1.0, np.nan], "missing"),
+        ([0.0, 1.0], [0.0, 0.0], "all are 0"),
+        ([0.0, 1.0, 1.0], [0.0, 1.0, 1.0], "all 2 rows are bad"),
     ],
 )
 def test_rows_that_cannot_be_learned_from_are_refused(y: list[float], weight: list[float], message: str) -> None:
     with pytest.raises(DataError, match=message):
         fit_family("scorecard", data(y, weight), ModelParams(), 0)
+
+
+@pytest.mark.parametrize("family", ["scorecard", "ebm", "catboost"])
+def test_rows_of_weight_zero_are_as_rows_that_are_not_there(family: str) -> None:
+    rows = data([float(row % 3 == 0 or row > 300) for row in range(400)])
+    weighted = TrainingData(rows.table, rows.y, np.where(np.arange(400) % 5 == 0, 0.0, 2.0), rows.inputs)
+    params = ModelParams(ebm=EbmParams(rounds=40, bags=2), catboost=CatboostParams(rounds=20))
+    found = fit_family(family, weighted, params, 0).model.margin(rows.table)
+    there = weighted.take(np.flatnonzero(weighted.weight))
+    assert (found == fit_family(family, there, params, 0).model.margin(rows.table)).all()
 
 
 def test_an_unknown_family_is_refused_with_the_nearest_name(tmp_path: Path) -> None:

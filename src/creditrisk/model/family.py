@@ -122,7 +122,7 @@ def fit_family(
 
     Args:
         family: one of ``params.FAMILIES``.
-        data: the training rows.
+        data: the training rows; those of weight 0 say nothing and are left out, as not every library takes them.
         params: fields of ``params.<family>`` that are None get a default by number of rows; where it has a limit of
             its own for one-hot encoding, this stands in place of ``encoding``'s.
         seed: makes the fit repeatable.
@@ -132,6 +132,9 @@ def fit_family(
         ModelError: the family is unknown or cannot be fitted; DataError: the rows cannot be learned from.
     """
     _check_family(family, "model.family")
+    _check_weights(data)
+    if not data.weight.all():
+        data = data.take(np.flatnonzero(data.weight))
     _check_outcomes(data)
     module = importlib.import_module(f"creditrisk.model.{family}")
     return cast(Fitted, module.fit(data, params.for_family(family), seed, valid))
@@ -183,13 +186,16 @@ def _check_family(family: object, where: str) -> None:
         raise ModelError(f"{where}: unknown family {family!r}.{hint} Known families: {', '.join(FAMILIES)}.")
 
 
-def _check_outcomes(data: TrainingData) -> None:
+def _check_weights(data: TrainingData) -> None:
     if data.table.height == 0 or not data.inputs:
         raise DataError(f"training table: {data.table.height:,} rows, {len(data.inputs)} inputs: nothing to learn.")
-    if not np.isin(data.y, (0.0, 1.0)).all():
-        raise DataError("training table: outcomes other than 1 (bad) and 0 (good); check the contract's target.")
     if not (np.isfinite(data.weight).all() and (data.weight >= 0).all() and data.weight.sum() > 0):
         raise DataError("training table: a weight is missing, infinite or negative, or all are 0; check the column.")
+
+
+def _check_outcomes(data: TrainingData) -> None:
+    if not np.isin(data.y, (0.0, 1.0)).all():
+        raise DataError("training table: outcomes other than 1 (bad) and 0 (good); check the contract's target.")
     bad = float(data.y.mean())
     if bad in (0.0, 1.0):
         only = "bad" if bad else "good"
