@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from creditrisk.errors import ContractError, ExpressionError, nearest
+from creditrisk.expression.scalar import SPACE
 from creditrisk.settings import Frozen
 
 Scalar = str | int | float | bool
@@ -131,7 +132,8 @@ class Target(Frozen):
 
     @model_validator(mode="after")
     def _disjoint(self) -> Self:
-        both = {as_text(v) for v in self.bad} & {as_text(v) for v in self.good}
+        bad, good = ({as_text(value).strip(SPACE) for value in values} for values in (self.bad, self.good))
+        both = bad & good
         if both:
             raise ValueError(f"{sorted(both)} stand under bad and good; a value means one of them")
         if not self.bad or not self.good:
@@ -327,7 +329,7 @@ class Contract(Frozen):
 
     @model_validator(mode="after")
     def _names_fit(self) -> Self:
-        clean: dict[str, str] = {}
+        clean: dict[str, str] = {} if self.target.column in self.columns else {self.target.column: self.target.column}
         for raw, column in self.columns.items():
             name = column.rename or raw
             if is_pattern(raw):
@@ -354,6 +356,8 @@ class Contract(Frozen):
         for key, name in wanted:
             if name not in clean:
                 raise ValueError(f"{key}: no column has the clean name {name!r}.{nearest(name, clean)}")
+            if name not in self.clean_columns:
+                raise ValueError(f"{key}: {name!r} is the target or has the role ignore, so it is not read")
         if self.time and self.clean_columns[self.time].type != "date":
             raise ValueError(f"time: {self.time!r} must be of type date, it is {self.clean_columns[self.time].type}")
         if self.weight and self.clean_columns[self.weight].kind != "number":
