@@ -66,6 +66,18 @@ def test_rows_of_weight_zero_are_as_rows_that_are_not_there(family: str) -> None
     assert (found == fit_family(family, there, params, 0).model.margin(rows.table)).all()
 
 
+@pytest.mark.parametrize("family", ["scorecard", "ebm", "catboost"])
+def test_numbers_beyond_single_precision_are_learned_from(family: str) -> None:
+    rows = data([float(row % 3 == 0 or row > 300) for row in range(400)])
+    numbers = [None if row % 7 == 0 else (row - 200) * 4e305 for row in range(400)]
+    huge = TrainingData(pl.DataFrame({"x": numbers}), rows.y, rows.weight, rows.inputs)
+    params = ModelParams(ebm=EbmParams(rounds=40, bags=2), catboost=CatboostParams(rounds=20))
+    model = fit_family(family, huge, params, 0).model
+    margin, row = model.margin(huge.table), model.row()
+    assert np.unique(margin).size > 1
+    assert [row([number])[0] for number in numbers] == margin.tolist()
+
+
 def test_an_unknown_family_is_refused_with_the_nearest_name(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"unknown family 'ebn'\. Did you mean 'ebm'\? Known families: scorecard"):
         fit_family("ebn", data([0.0, 1.0]), ModelParams(), 0)

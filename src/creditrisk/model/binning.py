@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from creditrisk.contract import Input
 from creditrisk.model.encoding import fit_encoding
 from creditrisk.model.evidence import category_codes, evidence, frequent_values
-from creditrisk.model.family import TrainingData
+from creditrisk.model.family import LARGEST, TrainingData
 from creditrisk.model.terms import Bins, Floats, Indexes
 from creditrisk.params import ModelParams
 
@@ -107,6 +107,7 @@ def _cuts(numbers: Floats, data: TrainingData, trend: str, params: ModelParams) 
     given = ~np.isnan(numbers)
     if np.unique(numbers[given][:1000]).size < 2 and np.unique(numbers[given]).size < 2:
         return np.empty(0)
+    numbers = np.clip(numbers, -LARGEST, LARGEST)  # its trees compare in float32
     fitted = _optimal(numbers[given], data, given, params, dtype="numerical", monotonic_trend=trend)
     return np.empty(0) if fitted is None else np.unique(np.asarray(fitted, dtype=np.float64))
 

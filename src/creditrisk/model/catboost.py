@@ -20,7 +20,7 @@ import pandas as pd
 from creditrisk.errors import ModelError
 from creditrisk.model.catboost_export import read_export
 from creditrisk.model.categories import Vocabulary
-from creditrisk.model.family import SMALL, Fitted, TrainingData
+from creditrisk.model.family import LARGEST, SMALL, Fitted, TrainingData
 from creditrisk.model.oblivious import ObliviousModel
 from creditrisk.model.threads import threads
 from creditrisk.params import CatboostParams, ModelParams
@@ -157,8 +157,8 @@ def _frame(data: TrainingData, vocabularies: dict[int, Vocabulary]) -> pd.DataFr
     for place, item in enumerate(data.inputs):
         series = data.table[item.name]
         if place not in vocabularies:
-            with np.errstate(over="ignore"):  # CatBoost takes what float32 cannot hold for infinite
-                columns[item.name] = series.fill_null(float("nan")).to_numpy().astype(np.float32)
+            numbers = series.fill_null(float("nan")).to_numpy()
+            columns[item.name] = np.clip(numbers, -LARGEST, LARGEST).astype(np.float32)
             continue
         codes = vocabularies[place].codes(series)
         columns[item.name] = vocabularies[place].order()[codes] if item.ordered else codes

@@ -8,6 +8,7 @@ online_ctr, hash); the tests hold the result to CatBoost's own margins bit for b
 from __future__ import annotations
 
 import bisect
+import math
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Any
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from creditrisk.errors import ModelError
 from creditrisk.model.categories import Statistics, Vocabulary
+from creditrisk.model.family import LARGEST
 from creditrisk.model.forest import Forest, as_float64_threshold
 
 HASH_FACTOR = 0x4906BA494954CB65
@@ -83,7 +85,9 @@ class _Reader:
         if kind == "FloatFeature":
             place = self.float_input[split["float_feature_index"]]
             what: int | Key = ("order", place) if place in self.vocabularies else place
-            return what, as_float64_threshold(split["border"])
+            # Below all numbers that it was given, it tells a missing one from any other.
+            lowest = split["border"] < -LARGEST
+            return what, -math.inf if lowest else as_float64_threshold(split["border"])
         if kind == "OneHotFeature":
             return (f"one-hot of {split['cat_feature_index']}", _signed(split["value"])), PRESENT
         if kind == "OnlineCtr":
