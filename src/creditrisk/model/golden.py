@@ -131,8 +131,7 @@ def _pool(name: str, column: Column, reference: dict[str, Any], random: np.rando
         given = list(column.values) or ["true", "false"]
         return [*given * 4, "never seen"] if column.unknown == "missing" and column.type == "category" else given
     if column.type == "date":
-        low = column.min if isinstance(column.min, dt.date) else dt.date(2000, 1, 1)
-        high = column.max if isinstance(column.max, dt.date) else dt.date(2025, 1, 1)
+        low, high = _span(column)
         days = random.integers((high - low).days + 1, size=20)
         texts = [low + dt.timedelta(days=int(day)) for day in days]
         return [day.strftime(column.format) if column.format else day.isoformat() for day in texts]
@@ -140,6 +139,19 @@ def _pool(name: str, column: Column, reference: dict[str, Any], random: np.rando
         known = reference["inputs"].get(name, {}).get("values") or []
         return [*known[:20], *WORDS, " ".join(WORDS[:4]), "Ünïcode"]
     return _numbers(name, column, reference, random)
+
+
+def _span(column: Column) -> tuple[dt.date, dt.date]:
+    """The days that a date may lie between; 25 years where the contract leaves a side open."""
+    low, high = dt.date(2000, 1, 1), dt.date(2025, 1, 1)
+    years = (high - low).days
+    if isinstance(column.min, dt.date):
+        low = column.min
+        high = max(high, dt.date.fromordinal(min(low.toordinal() + years, dt.date.max.toordinal())))
+    if isinstance(column.max, dt.date):
+        high = column.max
+        low = low if low <= high else dt.date.fromordinal(max(high.toordinal() - years, 1))
+    return low, high
 
 
 def _numbers(name: str, column: Column, reference: dict[str, Any], random: np.random.Generator) -> list[str]:
