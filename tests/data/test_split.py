@@ -135,6 +135,12 @@ def test_hash_is_possible_with_dates_too() -> None:
             Split(),
             r"The test part has 0 good and 0 bad rows \(test from 2030-01-01\);",
         ),
+        (
+            table(500),
+            {"time": "applied", "test_from": "2021-01-01"},
+            Split(embargo_months=30_000),
+            r"The train part has 0 good and 0 bad rows \(test from 2021-01-01\);",
+        ),
     ],
 )
 def test_what_cannot_be_parted_is_said(data: pl.DataFrame, changes: dict[str, Any], params: Split, said: str) -> None:
@@ -149,6 +155,9 @@ def test_what_cannot_be_parted_is_said(data: pl.DataFrame, changes: dict[str, An
         (dt.date(2020, 11, 30), 3, dt.date(2021, 2, 28)),
         (dt.date(2020, 1, 15), -1, dt.date(2019, 12, 15)),
         (dt.date(2020, 12, 1), 12, dt.date(2021, 12, 1)),
+        (dt.date(9999, 12, 31), 0, dt.date(9999, 12, 31)),
+        (dt.date(9999, 12, 31), 1, dt.date.max),
+        (dt.date(2020, 1, 15), -12 * 2020, dt.date.min),
     ],
 )
 def test_months_are_calendar_months(day: dt.date, months: int, result: dt.date) -> None:

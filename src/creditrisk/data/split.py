@@ -7,6 +7,7 @@ the embargo before it and what is younger than its maturity belongs to no part.
 
 from __future__ import annotations
 
+import calendar
 import datetime as dt
 import hashlib
 from collections.abc import Iterable
@@ -136,12 +137,11 @@ def split(
 
 
 def add_months(day: dt.date, months: int) -> dt.date:
-    """The same day so many months on (or back), or the month's last where it is shorter."""
-    index = day.year * 12 + day.month - 1 + months
-    year, month = divmod(index, 12)
-    following = dt.date(year + (month == 11), (month + 1) % 12 + 1, 1)
-    last = (following - dt.timedelta(days=1)).day
-    return dt.date(year, month + 1, min(day.day, last))
+    """The same day so many months on (or back), or the month's last where it is shorter; no further than dates go."""
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    if not dt.MINYEAR <= year <= dt.MAXYEAR:
+        return dt.date.min if year < dt.MINYEAR else dt.date.max
+    return dt.date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
 
 
 def _mature_until(contract: Contract) -> dt.date | None:
