@@ -13,9 +13,11 @@ from pydantic import ValidationError
 from support import little_space
 
 from creditrisk.contract import Contract
+from creditrisk.data.characteristics import add_characteristics
 from creditrisk.data.clean import clean_training, write_cleaned
 from creditrisk.data.clean_scoring import clean_scoring
 from creditrisk.data.report import CleaningReport
+from creditrisk.data.row import compile_row
 from creditrisk.errors import DataError
 
 COLUMNS: dict[str, dict[str, Any]] = {
@@ -153,7 +155,7 @@ def test_id_is_made_from_the_content_where_there_is_none() -> None:
     assert len(one["_id"][0]) == 24
 
 
-def test_columns_that_no_rule_reads_are_no_part_of_a_row_s_id() -> None:
+def test_columns_that_no_rule_reads_do_not_keep_a_row_from_its_id() -> None:
     more = {"took": dt.timedelta(1), "at": dt.time(9), "both": [1], "photo": b"x"}
     ignored = {name: {"type": "text", "role": "ignore"} for name in more}
     given = contract({"no": {"type": "text", "role": "ignore"}, **ignored}, id=None)
@@ -334,12 +336,28 @@ def test_application_date() -> None:
     assert without["application_date"].unique().to_list() == [dt.date(2021, 5, 5)]
 
 
+def test_the_time_column_under_its_own_name_is_the_same_for_a_row_and_a_table() -> None:
+    sql = {"year": {"sql": "EXTRACT(YEAR FROM issued)"}}
+    given = contract({"day": {"type": "date", "rename": "issued"}}, time="issued", characteristics=sql)
+    stated = loans(day=["2020-01-31", ""] * 4)
+    for raw in (stated, stated.drop("day")):
+        for day in (None, dt.date(2021, 5, 5)):
+            table = add_characteristics(clean_scoring(raw, given, day).lazy(), given).collect()
+            assert table["year"].to_list() == [compile_row(given)(row, day).values[-1] for row in raw.to_dicts()]
+
+
 @pytest.mark.parametrize(
     ("raw", "given", "message"),
     [
         (loans().drop("amt").with_columns(amnt=1), contract(), "lacks 1 column.*'amt'. Did you mean 'amnt'"),
         (loans().drop("y"), contract(), "lacks 1 column.*'y'"),
         (loans().with_columns(amtt=1), contract(), "does not name: 'amtt'. Did you mean 'amt'"),
+        (loans().with_columns(_row=1), contract(extra_columns="ignore"), "has a column '_row': .*own name.*Rename it"),
+        (
+            loans().with_columns(pl.lit(1).alias("^.*$")),
+            contract(extra_columns="ignore"),
+            r"has a column '\^\.\*\$': .*patterns\. Rename",
+        ),
         (loans(y=["1"] * 8), contract(), "All 8 rows of 'loans' are bad"),
         (loans(y=["0"] * 8), contract(), "All 8 rows of 'loans' are good"),
         (loans(y=["7"] * 8), contract(), "No row of 'loans' is left.*8 rows have a target value.*'7' 8"),
@@ -352,7 +370,6 @@ def test_application_date() -> None:
             r"8 of 8.*100\.0%.*column 'amt', rule type: 8 \(row 1: 'x', expected a number",
         ),
         (loans().with_columns(amt=pl.concat_list("amt")), contract(), "column 'amt' of the table is of type List"),
-        (loans().with_columns(_row=1), contract(extra_columns="ignore"), "'_row' is the project's own"),
     ],
 )
 def test_tables_that_cannot_be_used(raw: pl.DataFrame, given: Contract, message: str, tmp_path: Path) -> None:
@@ -366,6 +383,13 @@ def test_tables_that_cannot_be_used(raw: pl.DataFrame, given: Contract, message:
 def test_extra_columns_can_be_ignored() -> None:
     raw = loans().with_columns(more=1).lazy()
     assert clean_training(raw, contract(extra_columns="ignore")).table.collect().height == 8
+
+
+@pytest.mark.parametrize("times", [[dt.time(1), dt.time(2)], [dt.timedelta(1), dt.timedelta(2)]])
+def test_times_that_no_rule_reads_may_be_ignored_and_tell_rows_apart(times: list[Any]) -> None:
+    raw = loans(2, y=["1", "1"], amt=["1", "1"], use=["1", "1"], sex=["m", "m"], junk=times).drop("no").lazy()
+    columns = {raw: column for raw, column in COLUMNS.items() if raw != "no"}
+    assert clean_training(raw, contract(columns=columns, id=None)).table.collect()["_id"].n_unique() == 2
 
 
 def test_scoring_needs_features_alone() -> None:

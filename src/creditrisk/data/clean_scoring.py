@@ -63,6 +63,8 @@ class ScoringCleaner:
             day = pl.lit(application_date or today or dt.date.today(), dtype=pl.Date)
             if self._time in values:
                 day = pl.lit(values[self._time]).fill_null(day)
+            elif self._time != APPLICATION_DATE:  # a characteristic may read it under its own name
+                table = table.with_columns(pl.lit(application_date, dtype=pl.Date).alias(self._time))
             table = table.with_columns(day.alias(APPLICATION_DATE))
         return table.with_columns(
             sentences(present, raw, codes, faults=True).alias("_fault"),

@@ -16,13 +16,13 @@ from pathlib import Path
 
 import polars as pl
 
-from creditrisk.contract import APPLICATION_DATE, Contract, Format, is_pattern
+from creditrisk.contract import APPLICATION_DATE, Contract, Format
 from creditrisk.data import naming
 from creditrisk.data.clean import clean_training
 from creditrisk.data.draft import Draft
 from creditrisk.data.first_contract import contract_text
 from creditrisk.data.header import BROKEN, BROKEN_TEXT
-from creditrisk.data.messages import check_own_name
+from creditrisk.data.messages import check_names
 from creditrisk.data.outcome import Outcome, bad_rows, settle_outcome
 from creditrisk.data.profile import Profile, Table, profile
 from creditrisk.data.ratios import suggest_characteristics
@@ -79,12 +79,8 @@ def infer(
     with tempfile.TemporaryDirectory() as folder:
         frame, broken = _copied(table, form, Path(folder) / "table.parquet")
         names = frame.collect_schema().names()
-        if patterns := [name for name in names if is_pattern(name)]:
-            raise DataError(
-                f"{table}: column {patterns[0]!r}: * and ^...$ are patterns, no names. Rename it in the table."
-            )
         try:
-            check_own_name(names)
+            check_names(names)
         except DataError as error:
             raise DataError(f"{table}: {error}") from None
         for what, wanted in (("target", target), ("time", time), ("id", id_)):

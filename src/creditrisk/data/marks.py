@@ -19,11 +19,17 @@ from creditrisk.expression.tree import Expression, renamed
 
 def content_id(dtypes: dict[str, pl.DataType]) -> pl.Expr:
     """A row's id made from all that stands in it: the same wherever the same row stands."""
-    unreadable = (pl.Binary, pl.Time, pl.Duration, pl.Object)
-    readable = [name for name, dtype in sorted(dtypes.items()) if not dtype.is_nested() and dtype not in unreadable]
-    parts = [text_form(pl.col(name), dtypes[name], name).fill_null("\x00") for name in readable]
+    readable = [name for name, dtype in sorted(dtypes.items()) if not dtype.is_nested() and dtype != pl.Binary]
+    parts = [_content(name, dtypes[name]).fill_null("\x00") for name in readable]
     content = pl.concat_str(parts, separator="\x1f")
     return content.map_batches(_digests, return_dtype=pl.String, is_elementwise=True).alias(ID)
+
+
+def _content(name: str, dtype: pl.DataType) -> pl.Expr:
+    """A column's texts; a time of day or a span has none that a rule reads, but tells rows apart as well."""
+    if dtype in (pl.Time, pl.Duration):
+        return pl.col(name).to_physical().cast(pl.String)
+    return text_form(pl.col(name), dtype, name)
 
 
 def _digests(texts: pl.Series) -> pl.Series:

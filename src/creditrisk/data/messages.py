@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import polars as pl
 
-from creditrisk.contract import ROW, Contract
+from creditrisk.contract import ROW, Contract, is_pattern
 from creditrisk.data.column import text_form
 from creditrisk.data.header import BROKEN, BROKEN_TEXT
 from creditrisk.data.report import CODE
@@ -77,12 +77,12 @@ def sentences(found: list[Rule], raw: pl.DataFrame, codes: list[pl.Series], faul
 
 
 def check_columns(dtypes: dict[str, pl.DataType], contract: Contract) -> None:
-    """Refuse a table that lacks a column, or has one that the contract does not name.
+    """Refuse a table that lacks a column, or has one that the contract does not name or that nothing can name.
 
     Raises:
         DataError: naming the columns and the nearest known one.
     """
-    check_own_name(dtypes)
+    check_names(dtypes)
     needed = [contract.target.column, *contract.raw_names.values()]
     missing = [name for name in needed if name not in dtypes]
     if missing:
@@ -97,15 +97,16 @@ def check_columns(dtypes: dict[str, pl.DataType], contract: Contract) -> None:
         )
 
 
-def check_own_name(names: Iterable[str]) -> None:
-    """Refuse a column that has the name under which the rows are numbered.
+def check_names(names: Iterable[str]) -> None:
+    """Refuse a column that nothing could name.
 
     Raises:
         DataError: there is one.
     """
-    if ROW in names:
+    if odd := [name for name in names if name == ROW or is_pattern(name)]:
         raise DataError(
-            f"The column name {ROW!r} is the project's own, under which it numbers rows. Rename the column."
+            f"The table has a column {odd[0]!r}: {ROW} is the project's own name, under which it numbers rows, and * and "
+            "^...$ are patterns. Rename it in the table."
         )
 
 
