@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal, Self, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
-from creditrisk.params import BANDS, PolicyParams
+from creditrisk.params import BANDS, Pdo, Points, PolicyParams
 from creditrisk.settings import Frozen
 
 if TYPE_CHECKING:
@@ -33,9 +33,9 @@ class Policy(Frozen):
 
     approve_below: float
     decline_from: float
-    base_score: float
-    base_odds: float
-    pdo: float
+    base_score: Points
+    base_odds: Annotated[float, Field(gt=0)]
+    pdo: Pdo
     bands: tuple[float, ...] = BANDS
 
     @model_validator(mode="after")

@@ -11,6 +11,8 @@ from creditrisk.settings import Frozen
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Margin = Annotated[float, Field(ge=0)]
+Points = Annotated[float, Field(ge=-1e9, le=1e9)]
+Pdo = Annotated[float, Field(gt=0, le=1e9)]
 Family = Literal["scorecard", "ebm", "catboost", "lightgbm", "xgboost", "blend"]
 FAMILIES: tuple[Family, ...] = ("scorecard", "ebm", "catboost", "lightgbm", "xgboost", "blend")
 Member = Literal["scorecard", "ebm", "catboost", "lightgbm", "xgboost"]
@@ -178,10 +180,10 @@ class PolicyParams(Frozen):
 
     approve_below: Share | Literal["auto"] = "auto"
     decline_from: Share | Literal["auto"] = "auto"
-    base_score: float = 600.0
+    base_score: Points = 600.0
     base_odds: Annotated[float, Field(gt=0)] = 50.0
     """Good to bad odds at ``base_score``."""
-    pdo: Annotated[float, Field(gt=0)] = 20.0
+    pdo: Pdo = 20.0
     """Points that double the odds."""
     bands: Annotated[tuple[Share, ...], Field(max_length=25)] = BANDS
     """PDs at which the next risk band begins, rising; the first band is A."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -100,7 +101,54 @@ def test_golden_rows_are_replayed_and_a_changed_answer_is_named(copy: Path) -> N
             replay(other, rows)
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '[{"raw": {}}]', "[1]"])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("policy.json", '{"approve_below": 0.2, "decline_from": 0.1, "base_score": 600, "base_odds": 50, "pdo": 20}'),
+        ("policy.json", '{"approve_below": 0.1, "decline_from": 0.2, "base_score": 600, "base_odds": 0, "pdo": 20}'),
+        ("policy.json", '{"approve_below": 0.1, "decline_from": 0.2, "base_score": 0, "base_odds": 1, "pdo": 1e308}'),
+        ("policy.json", "[" * 100_000),
+        ("reference.json", "{}"),
+        ("reference.json", '{"inputs": {"amount": 1}}'),
+        ("reference.json", '{"inputs": {"amount": {"median": "1"}}}'),
+    ],
+)
+def test_a_file_that_is_not_what_it_must_be_is_a_sentence_though_the_manifest_names_it(
+    copy: Path, name: str, text: str
+) -> None:
+    (copy / name).write_text(text)
+    manifest = json.loads((copy / bundle.MANIFEST).read_text())
+    manifest["files"][name] = bundle.digest_of(copy / name)
+    (copy / bundle.MANIFEST).write_text(json.dumps(manifest))
+    with pytest.raises(BundleError, match=name):
+        Scorer.load(copy)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link to a folder", "link to nothing"])
+def test_what_is_neither_a_file_nor_a_folder_is_refused(copy: Path, kind: str) -> None:
+    odd = copy / "model" / "odd"
+    if kind == "pipe":
+        os.mkfifo(odd)
+    else:
+        odd.symlink_to(copy.parent if kind == "link to a folder" else copy / "not there")
+    with pytest.raises(BundleError, match="model/odd: neither a file nor a folder"):
+        bundle.verify(copy)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{}",
+        "[]",
+        '[{"raw": {}}]',
+        "[1]",
+        "[" * 100_000,
+        '[{"raw": [], "pd": null, "score": null, "decision": null, "reasons": []}]',
+        '[{"raw": {"x": 1}, "pd": null, "score": null, "decision": null, "reasons": []}]',
+        '[{"raw": {}, "pd": [], "score": null, "decision": null, "reasons": []}]',
+    ],
+)
 def test_golden_rows_that_cannot_be_read_are_a_sentence(copy: Path, text: str) -> None:
     (copy / "golden.json").write_text(text)
     with pytest.raises(BundleError, match="golden rows cannot be read"):

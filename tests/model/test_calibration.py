@@ -211,6 +211,7 @@ def test_wrong_input_is_a_sentence() -> None:
         ({"slope": 1.0}, "'method' is missing"),
         ({"method": "platt", "slope": -1.0, "intercept": 0.0}, "slope -1"),
         ({"method": "platt", "slope": "1", "intercept": 0.0}, "expected a number, found '1'"),
+        ({"method": "platt", "slope": 10**400, "intercept": 0.0}, "one of hundreds of digits"),
         ({"method": "platt", "slope": math.nan, "intercept": 0.0}, "finite"),
         ({"method": "beta", "a": 0.0, "b": 1.0, "c": 0.0}, "both above 0"),
         ({"method": "isotonic", "margins": [0.0, 1.0], "values": [1.0, 0.5], "tail": 1.0}, "strictly increase"),

@@ -123,6 +123,9 @@ def _parse(path: Path, content: bytes) -> Manifest:
 
 
 def _check_files(folder: Path, manifest: Manifest) -> None:
+    for path in folder.rglob("*"):
+        if not path.is_file() and (path.is_symlink() or not path.is_dir()):
+            raise BundleError(f"{path}: neither a file nor a folder; the bundle was changed and is refused.")
     there = {path.relative_to(folder).as_posix() for path in _files(folder)} - {MANIFEST}
     for name in (*REQUIRED, *manifest.files):
         if name not in there or name not in manifest.files:

@@ -278,7 +278,10 @@ def _finite(method: str, values: Sequence[float]) -> None:
 def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ModelError(f"calibration: expected a number, found {value!r}.")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise ModelError("calibration: expected a number, found one of hundreds of digits.") from None
 
 
 def _numbers(values: Any) -> tuple[float, ...]:

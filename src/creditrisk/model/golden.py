@@ -74,9 +74,16 @@ def read(folder: Path) -> list[Golden]:
         found = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(found, list) or not found:
             raise ValueError("expected a list of rows")
-        return [Golden(**row) for row in found]
-    except (OSError, ValueError, TypeError) as error:
+        return [_checked(Golden(**row)) for row in found]
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise BundleError(f"{path}: golden rows cannot be read: {error}; the bundle is refused.") from None
+
+
+def _checked(row: Golden) -> Golden:
+    texts = isinstance(row.raw, dict) and all(isinstance(value, str | None) for value in row.raw.values())
+    if not texts or not isinstance(row.pd, float | None):
+        raise ValueError("expected a row's texts and its PD")
+    return row
 
 
 def replay(scorer: Scorer, rows: list[Golden]) -> None:

@@ -13,6 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pydantic import ValidationError
+
 from creditrisk.contract import Contract
 from creditrisk.data.row import Fault, compile_row
 from creditrisk.decision import Decision, Policy
@@ -21,6 +23,7 @@ from creditrisk.model.bundle import Manifest, verify
 from creditrisk.model.calibration import Calibrator, calibrator_from_json
 from creditrisk.model.family import Model, load_model
 from creditrisk.model.reasons import ReasonGiven, compile_reasons
+from creditrisk.settings import explain
 
 if TYPE_CHECKING:
     import polars as pl
@@ -87,8 +90,8 @@ class Scorer:
             contract,
             model,
             calibrator_from_json(_json(folder / "calibration.json")),
-            Policy.model_validate(_json(folder / "policy.json")),
-            _json(folder / "reference.json"),
+            _policy(folder / "policy.json"),
+            _reference(folder / "reference.json"),
             manifest,
         )
 
@@ -137,10 +140,27 @@ class Scorer:
         return TableScorer(self, REASONS)
 
 
+def _policy(path: Path) -> Policy:
+    try:
+        return Policy.model_validate(_json(path))
+    except ValidationError as error:
+        raise BundleError(explain(error, str(path))) from None
+
+
+def _reference(path: Path) -> dict[str, Any]:
+    """The reference; what scoring reads of it, the medians, is checked."""
+    reference = _json(path)
+    inputs = reference.get("inputs")
+    entries = inputs.values() if isinstance(inputs, dict) else [None]
+    if not all(isinstance(entry, dict) and isinstance(entry.get("median"), float | int | None) for entry in entries):
+        raise BundleError(f"{path}: expected inputs with a median, a number or none, each; the bundle is refused.")
+    return reference
+
+
 def _json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BundleError(f"{path}: cannot be read: {error}; the bundle is refused.") from None
     if not isinstance(value, dict):
         raise BundleError(f"{path}: expected an object; the bundle is refused.")
