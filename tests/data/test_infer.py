@@ -607,7 +607,7 @@ def test_the_name_under_which_rows_are_numbered_is_refused(write: Write) -> None
 def test_names_that_are_patterns_are_refused(tmp_path: Path, name: str) -> None:
     path = tmp_path / "patterns.csv"
     pl.DataFrame({name: ["1", "2"], "a1": ["3", "4"], "y": ["0", "1"]}).write_csv(path)
-    with pytest.raises(DataError, match="are patterns. Rename"):
+    with pytest.raises(DataError, match=r"are patterns\. Rename"):
         infer(path, "y")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import math
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,7 @@ def test_the_same_row_in_other_types(raw: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "nothing", [None, math.nan, np.float64("nan"), pd.NA, pd.NaT, "", " \t", np.datetime64("NaT", "D")]
+    "nothing", [None, math.nan, np.float64("nan"), pd.NA, pd.NaT, "", " \t", np.datetime64("NaT", "D"), Decimal("sNaN")]
 )
 def test_what_means_missing(nothing: Any) -> None:
     row = compile_row(contract())({"amt": nothing, "dur": 1, "use": nothing, "own": nothing})
@@ -84,6 +85,12 @@ def test_every_wrong_field_is_named() -> None:
 def test_what_is_no_number(odd: Any) -> None:
     (fault,) = compile_row(contract())(GOOD | {"amt": odd}).faults
     assert (fault.column, fault.rule) == ("amt", "type")
+
+
+def test_a_number_too_long_to_be_written_is_a_fault_of_any_column() -> None:
+    columns = {"amt": {"type": "number"}, "job": {"type": "open_category"}, "day": {"type": "date"}}
+    row = compile_row(contract(columns=columns, characteristics={}))(dict.fromkeys(columns, 16**5_000))
+    assert [(fault.rule, fault.value) for fault in row.faults] == [("type", "0x1" + "0" * 77)] * 3
 
 
 def test_required_and_absent_fields() -> None:

@@ -32,20 +32,22 @@ Cell = Callable[[Any], tuple[Clean, int]]
 """A raw value to its clean value (null where there is none) and the code that says what became of it."""
 
 _MISSING: tuple[None, int] = (None, MISSING)
+_WRITABLE = 14_000
+"""Bits of a whole number up to which Python writes it out in decimal digits."""
 _PLAIN = (str, float, int, bool, type(None), dt.date, dt.datetime)
 
 
 class Unusable:
-    """Stands for a value that no table holds: a list, an object, bytes, a text that is no Unicode."""
+    """Stands for a value that no table holds: a list, an object, bytes, a text of no Unicode, an endless number."""
 
     def __init__(self, value: Any) -> None:
-        self.text = ascii(value)
+        self.text = hex(value) if type(value) is int else ascii(value)
 
 
 def plain(value: Any) -> Any:
     """Turn NumPy's and pandas' scalars into Python's; what means missing there into None."""
     if type(value) in _PLAIN:
-        return value
+        return Unusable(value) if type(value) is int and value.bit_length() > _WRITABLE else value
     if type(value).__name__ in ("NAType", "NaTType"):
         return None
     if isinstance(value, np.datetime64):
@@ -55,7 +57,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, dt.datetime):
         return dt.datetime(*value.timetuple()[:6])
     if isinstance(value, Decimal):
-        return float(value)
+        return None if value.is_nan() else float(value)  # a signalling NaN is no float
     for kind in (bool, int, float, str):
         if isinstance(value, kind):
             return kind(value)
