@@ -78,6 +78,7 @@ def test_protected_and_ignored_columns_are_no_inputs_but_known() -> None:
         ({"test_from": "2021-01-01"}, "give time"),
         ({"maturity": {"months": 12}}, "give both"),
         ({"source": {}}, "give either url"),
+        ({"source": {"simulated": {"seed": -1}}}, "source.simulated.seed: Input should be greater than or equal to 0"),
         ({"source": {"url": "a", "simulated": {}}}, "only one of them"),
         ({"target": {"column": "y", "bad": [1], "good": ["1"]}}, "stand under bad and good"),
         ({"target": {"column": "y", "bad": [1], "good": [" 1"]}}, "stand under bad and good"),

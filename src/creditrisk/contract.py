@@ -98,7 +98,7 @@ class Simulation(Frozen):
     rows: Annotated[int, Field(ge=1, le=1_000_000_000)] = 20_000
     months: Annotated[int, Field(ge=2, le=600)] = 48
     start: dt.date = dt.date(2020, 1, 1)
-    seed: int = 7
+    seed: Annotated[int, Field(ge=0)] = 7
     label_noise: Annotated[float, Field(ge=0, le=0.5)] = 0.01
     approved_only: bool = True
     shocks: tuple[Literal["recession", "income_inflation", "new_channel", "fraud_ring"], ...] = ()
