@@ -15,6 +15,7 @@ from support import little_space
 
 from creditrisk.contract import Contract, Format
 from creditrisk.data.local import inspect
+from creditrisk.data.pieces import pieces
 from creditrisk.data.source import BROKEN, RawReport, materialise, number_rows, scan
 from creditrisk.errors import SourceError
 
@@ -76,13 +77,20 @@ def excel(*sheets: tuple[str, list[list[str | float]]]) -> bytes:
     return zipped(**{name: text.encode() for name, text in parts.items()})
 
 
-def zipped(**members: bytes) -> bytes:
+def zipped(packing: int = zipfile.ZIP_DEFLATED, /, **members: bytes) -> bytes:
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(out, "w", packing) as archive:
         for name, content in members.items():
             # A fixed time, so that every worker of the tests names them alike.
-            archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+            archive.writestr(zipfile.ZipInfo(name), content, packing)
     return out.getvalue()
+
+
+def flipped(content: bytes, place: int) -> bytes:
+    """The same with every bit of one byte turned round."""
+    damaged = bytearray(content)
+    damaged[place] ^= 255
+    return bytes(damaged)
 
 
 def parquet() -> bytes:
@@ -174,6 +182,9 @@ def test_scan_stops_at_a_broken_line_or_marks_it(tmp_path: Path) -> None:
         ("t.zip", zipped(**{"a.csv": CSV, "b.csv": CSV}), {}, "the archive holds 2 files; .* name .*a.csv, b.csv"),
         ("t.zip", zipped(**{"a.csv": CSV}), {"member": "b.csv"}, "no member 'b.csv'. Did you mean 'a.csv'"),
         ("t.zip", zipped(**{"a.csv": CSV})[:60], {}, "cannot be unpacked"),
+        ("t.zip", flipped(zipped(zipfile.ZIP_BZIP2, **{"a.csv": CSV}), 50), {}, "cannot be unpacked"),
+        ("t.zip", flipped(zipped(zipfile.ZIP_LZMA, **{"a.csv": CSV}), 60), {}, "cannot be unpacked"),
+        ("t.zip", flipped(zipped(**{"a.csv": CSV}), -6), {}, "cannot be unpacked"),
         ("t.csv", CSV, {"member": "a.csv"}, "the file is no zip archive"),
         ("t.parquet", parquet()[:-20], {}, "cannot be read as parquet"),
         ("t.parquet", CSV, {"kind": "parquet"}, "kind says parquet, but the file begins with"),
@@ -190,6 +201,22 @@ def test_what_cannot_be_read_is_a_sentence_and_leaves_nothing(
     assert name in str(caught.value)
     assert "\n" not in str(caught.value)
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_parquet_file_at_which_the_engine_panics_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def panic(*_: Any, **__: Any) -> None:
+        raise pl.exceptions.PanicException("assertion failed: offset + length <= self.length")  # of a damaged page
+
+    (tmp_path / "t.parquet").write_bytes(parquet())
+    monkeypatch.setattr(pl.LazyFrame, "sink_parquet", panic)
+    with pytest.raises(SourceError, match=r"t\.parquet: cannot be read as parquet: assertion failed"):
+        make(tmp_path, url="t.parquet")
+    assert list((tmp_path / "out").iterdir()) == []
+    monkeypatch.setattr(pl.LazyFrame, "collect", panic)
+    with pytest.raises(SourceError, match=r"t\.parquet, after row 0: cannot be read: assertion failed"):
+        list(pieces(tmp_path / "t.parquet", 100, Format()))
 
 
 def test_a_folder_is_no_table(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from lzma import LZMAError
 from pathlib import Path
 from typing import IO, Literal
 
@@ -19,8 +20,10 @@ Packing = Literal["none", "gzip", "zip"]
 
 _SUFFIXES: dict[str, Kind] = {".parquet": "parquet", ".pq": "parquet"}
 _SUFFIXES |= dict.fromkeys((".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"), "excel")
+SAID = 200
+"""Characters of a library's message that are passed on; one of a damaged archive may quote all of it."""
 _OLD_EXCEL = b"\xd0\xcf\x11\xe0"
-_DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, RuntimeError, NotImplementedError)
+_DAMAGED = (EOFError, zlib.error, LZMAError, zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError)
 
 
 @dataclass(frozen=True)
@@ -55,9 +58,11 @@ class LocalFile:
                 else:
                     yield file, file.tell
         except _DAMAGED as error:
+            if self.packing == "none":
+                raise
             raise SourceError(
-                f"{self.where}: cannot be unpacked ({error}); the file is damaged, cut off or encrypted. Fetch it "
-                "again."
+                f"{self.where}: cannot be unpacked ({str(error)[:SAID]}); the file is damaged, cut off or encrypted. "
+                "Fetch it again."
             ) from None
 
 
@@ -117,8 +122,8 @@ def _archive(path: Path, layout: Format) -> LocalFile:
     try:
         with zipfile.ZipFile(path) as archive:
             names = [item.filename for item in archive.infolist() if not item.is_dir()]
-    except zipfile.BadZipFile as error:
-        raise SourceError(f"{path}: cannot be unpacked ({error}); fetch it again.") from None
+    except _DAMAGED as error:
+        raise SourceError(f"{path}: cannot be unpacked ({str(error)[:SAID]}); fetch it again.") from None
     if any(name.startswith("xl/workbook.") or name == "content.xml" for name in names):
         if layout.kind not in ("auto", "excel"):
             raise SourceError(f"{path}: source.format.kind says {layout.kind}, but it is a spreadsheet.")

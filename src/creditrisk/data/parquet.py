@@ -24,7 +24,7 @@ def sink_table(table: pl.LazyFrame, path: Path) -> None:
         raise
 
 
-def unwritable(error: Exception) -> bool:
+def unwritable(error: BaseException) -> bool:
     """Whether it says that the disk took no more; a page's header that does not fit any more is a fault of thrift."""
     return any(fault in str(error) for fault in ("os error", "thrift: transport error"))
 

@@ -9,7 +9,7 @@ import polars as pl
 
 from creditrisk.contract import Format
 from creditrisk.data.local import inspect
-from creditrisk.data.source import blocks, first_line, scan
+from creditrisk.data.source import UNREADABLE, blocks, first_line, scan
 from creditrisk.errors import SourceError
 
 
@@ -46,7 +46,7 @@ def _windows(path: Path, layout: Format, rows: int, where: str, start: int) -> I
     while True:
         try:
             part = table.slice(start, rows).collect()
-        except (pl.exceptions.PolarsError, OSError) as error:
+        except UNREADABLE as error:
             raise SourceError(f"{where}, after row {start:,}: cannot be read: {first_line(error)}.") from None
         if not part.height:
             return

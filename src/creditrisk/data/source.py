@@ -25,6 +25,8 @@ from creditrisk.progress import Bar, bar
 __all__ = ["BROKEN", "BROKEN_TEXT", "RawReport", "fetch", "materialise", "number_rows", "scan", "sha256_of"]
 
 _AUTO = Format()
+UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
+"""What reading a table raises; a Parquet file whose inside is damaged makes the engine panic, which no Exception is."""
 FAULTS = {"row": pl.Int64, "column": pl.String, "value": pl.String, "rule": pl.String, "expected": pl.String}
 """Columns of the table of broken lines; the quarantine's."""
 
@@ -214,7 +216,7 @@ def _typed(local: LocalFile, layout: Format) -> pl.LazyFrame:
         table.collect_schema()
     except ImportError as error:
         raise SourceError(f"{local.where}: {error}. Add it with: uv sync --extra excel.") from None
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except UNREADABLE as error:
         raise SourceError(f"{local.where}: cannot be read as {local.kind}: {first_line(error)}.") from None
     return table
 
@@ -243,7 +245,7 @@ def _excel(local: LocalFile, layout: Format) -> pl.DataFrame:
 def _sink(table: pl.LazyFrame, draft: Path, out: Path, local: LocalFile) -> None:
     try:
         table.sink_parquet(draft, compression="zstd", compression_level=1)
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except UNREADABLE as error:
         said = first_line(error)
         # A damaged Parquet source may speak of thrift too.
         if isinstance(error, OSError) or (unwritable(error) if local.kind == "csv" else "os error" in said):
@@ -258,7 +260,7 @@ def _write(lines: pl.DataFrame, draft: Path, out: Path) -> None:
         raise SourceError(f"{out}: cannot be written: {error.strerror or error}. Is the disk full?") from None
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """What a library says, without its details."""
     return str(error).strip().split("\n", 1)[0].rstrip(".")
 
