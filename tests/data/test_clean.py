@@ -177,6 +177,13 @@ def test_an_outcome_that_is_corrected_changes_no_id_and_makes_no_duplicate(tmp_p
     assert clean["_id"][0] == clean["_id"][1]
 
 
+def test_a_further_column_that_is_ignored_changes_no_id(tmp_path: Path) -> None:
+    given = contract(id=None, extra_columns="ignore")
+    before, *_ = write(loans(), given, tmp_path)
+    after, *_ = write(loans(more=[str(row) for row in range(8)]), given, tmp_path)
+    assert after["_id"].equals(before["_id"])
+
+
 def test_several_id_columns_weight_group_and_time(tmp_path: Path) -> None:
     more: dict[str, dict[str, Any]] = {
         "sub": {"type": "integer", "role": "id"},

@@ -104,8 +104,10 @@ def clean_training(raw: pl.LazyFrame, contract: Contract, broken: pl.DataFrame |
 
         numbered = number_rows(raw, broken)
     found = rules(contract, training=True)
-    # An outcome that is corrected later must not move its row between train and test.
-    known_before = {name: dtype for name, dtype in dtypes.items() if name != contract.target.column}
+    # Neither an outcome that is corrected later nor a further column that the contract ignores must move a row between
+    # train and test.
+    before = contract.columns.keys() - {contract.target.column}
+    known_before = {name: dtype for name, dtype in dtypes.items() if name in before}
     cells = numbered.select(
         ROW,
         *([] if contract.id_columns else [content_id(known_before)]),

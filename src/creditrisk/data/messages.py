@@ -105,8 +105,8 @@ def check_names(names: Iterable[str]) -> None:
     """
     if odd := [name for name in names if name == ROW or is_pattern(name)]:
         raise DataError(
-            f"The table has a column {odd[0]!r}: {ROW} is the project's own name, under which it numbers rows, and * and "
-            "^...$ are patterns. Rename it in the table."
+            f"The table has a column {odd[0]!r}: {ROW} is the project's own name, under which it numbers rows, and * "
+            "and ^...$ are patterns. Rename it in the table."
         )
 
 
