@@ -350,17 +350,18 @@ class Contract(Frozen):
         return self
 
     def _references_exist(self, clean: set[str]) -> None:
+        used = self._used()  # not yet as a property of this contract: a copy with other columns would keep it
         identifiers = (self.id,) if isinstance(self.id, str) else self.id or ()
         wanted = [("id", name) for name in identifiers]
         wanted += [(key, getattr(self, key)) for key in ("group", "weight", "time") if getattr(self, key)]
         for key, name in wanted:
             if name not in clean:
                 raise ValueError(f"{key}: no column has the clean name {name!r}.{nearest(name, clean)}")
-            if name not in self.clean_columns:
+            if name not in used:
                 raise ValueError(f"{key}: {name!r} is the target or has the role ignore, so it is not read")
-        if self.time and self.clean_columns[self.time].type != "date":
-            raise ValueError(f"time: {self.time!r} must be of type date, it is {self.clean_columns[self.time].type}")
-        if self.weight and self.clean_columns[self.weight].kind != "number":
+        if self.time and used[self.time].type != "date":
+            raise ValueError(f"time: {self.time!r} must be of type date, it is {used[self.time].type}")
+        if self.weight and used[self.weight].kind != "number":
             raise ValueError(f"weight: {self.weight!r} must be a number")
         if self.test_from and not self.time:
             raise ValueError("test_from parts the rows by time: give time, the application date's column")
@@ -373,6 +374,9 @@ class Contract(Frozen):
     @cached_property
     def clean_columns(self) -> dict[str, Column]:
         """Used columns by clean name, in the contract's order; ignored ones and the target are not among them."""
+        return self._used()
+
+    def _used(self) -> dict[str, Column]:
         return {
             column.rename or raw: column
             for raw, column in self.columns.items()

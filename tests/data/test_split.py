@@ -69,6 +69,25 @@ def test_rows_of_a_group_stay_together() -> None:
     assert not (seen[1] & seen[2])
 
 
+def test_a_customer_s_rows_stay_together_out_of_time_too() -> None:
+    data = table(4_800).with_columns(pl.Series(GROUP, [f"g{row // 5}" for row in range(4_800)]))
+    parts, _, report = split(data, contract(time="applied", test_from="2021-07-01"), Split())
+    seen = set(parts["train"][GROUP]) | set(parts["calibration"][GROUP])
+    assert seen.isdisjoint(parts["test"][GROUP])
+    later = data.filter(pl.col(APPLICATION_DATE) >= dt.date(2021, 7, 1))
+    known = later.filter(pl.col(GROUP).is_in(seen))
+    assert report.parts["known"]["rows"] == known.height
+    assert 0 < known.height < later.height
+    assert parts["test"].height + known.height == later.height
+
+
+def test_a_test_part_of_known_customers_alone_is_refused() -> None:
+    changes: dict[str, Any] = {"time": "applied", "test_from": "2021-07-01"}
+    data = table(2_400).with_columns(pl.Series(GROUP, [f"g{row // 24}" for row in range(2_400)]))
+    with pytest.raises(DataError, match="Another 600 applications from 2021-07-01 on are of customers"):
+        split(data, contract(**changes), Split())
+
+
 def test_out_of_time_begins_where_the_contract_says() -> None:
     changes = {"time": "applied", "test_from": "2021-07-01"}
     parts, rule, report = split(table(2_400), contract(**changes), Split())

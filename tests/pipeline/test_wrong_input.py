@@ -189,6 +189,7 @@ def test_every_row_that_was_read_is_accounted_for(small: Small) -> None:
         "other_outcome": 1,
         "immature": 0,
         "embargo": 0,
+        "known": 0,
     }
     assert sum(parts.values()) == 601 - 2 - 1 - 20 - 1
     said = rows_line(found | parts)

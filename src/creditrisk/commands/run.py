@@ -184,6 +184,7 @@ ROW_WORDS = {
     "other_outcome": "with another outcome",
     "immature": "not mature",
     "embargo": "in the embargo",
+    "known": "of customers known from training",
 }
 """What is said only where there are such rows."""
 LABELS = {"auc": "AUC", "ks": "KS", "gini": "Gini", "brier": "Brier"}

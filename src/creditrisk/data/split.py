@@ -2,7 +2,8 @@
 
 By hash: a row's side depends on its group (or id) alone. Shares hold in each class in expectation, and the
 report shows each part's bad rate. Out-of-time: applications from ``test_from`` on are the test part, what lies in
-the embargo before it and what is younger than its maturity belongs to no part.
+the embargo before it and what is younger than its maturity belongs to no part. Nor do later applications of a customer
+whose earlier ones train or calibrate: all rows of one customer are on one side, and those of training never move.
 """
 
 from __future__ import annotations
@@ -25,8 +26,10 @@ from creditrisk.settings import Frozen
 if TYPE_CHECKING:
     import polars as pl
 
-Part = Literal["train", "calibration", "test", "immature", "embargo"]
+Part = Literal["train", "calibration", "test", "immature", "embargo", "known"]
 PARTS: tuple[Part, ...] = ("train", "calibration", "test")
+SEEN: tuple[Part, ...] = ("train", "calibration")
+"""Parts that a model is made on."""
 MIN_CLASS_ROWS = 10
 """Rows of each class that a part needs before anything can be fitted or measured on it."""
 
@@ -46,7 +49,12 @@ class SplitRule(Frozen):
     calibration: float
 
     def parts(self, table: pl.DataFrame) -> NDArray[np.str_]:
-        """Name each row's part, shape (n,); needs the id, and the group and application date where there are any."""
+        """Name each row's part, shape (n,); needs the id, and the group and application date where there are any.
+
+        Whether a customer of the test part is ``known`` from training can be told from a whole table alone.
+        """
+        import polars as pl
+
         keys = table[GROUP if GROUP in table.columns else ID]
         parts = np.full(table.height, "train", dtype="<U11")
         parts[_uniform(keys, f"calibration:{self.portfolio}") < self.calibration] = "calibration"
@@ -59,6 +67,9 @@ class SplitRule(Frozen):
             parts[_holds(dates >= self.test_from)] = "test"
         if self.mature_until is not None:
             parts[_holds(table[APPLICATION_DATE] > self.mature_until)] = "immature"
+        if self.test_from is not None and GROUP in table.columns:
+            customers = keys.filter(pl.Series(np.isin(parts, SEEN)))
+            parts[(parts == "test") & _holds(keys.is_in(customers.unique().implode()))] = "known"
         return parts
 
 
@@ -124,7 +135,7 @@ def split(
     parts: dict[Part, pl.DataFrame] = {part: table.filter(pl.Series(names == part)) for part in PARTS}
     figures = {str(name): _figures(table.filter(pl.Series(names == name)), name in PARTS) for name in np.unique(names)}
     for part in PARTS:
-        _check_classes(part, parts[part], rule)
+        _check_classes(part, parts[part], rule, int((names == "known").sum()) if part == "test" else 0)
     method = "out-of-time" if rule.test_from else "hash"
     notes = []
     if rule.test_from and contract.test_from is None and params.test_months is None:
@@ -210,13 +221,19 @@ def _figures(part: pl.DataFrame, used: bool) -> dict[str, Any]:
     return figures
 
 
-def _check_classes(name: str, part: pl.DataFrame, rule: SplitRule) -> None:
+def _check_classes(name: str, part: pl.DataFrame, rule: SplitRule, known: int) -> None:
     bad = int(part[TARGET].sum())
     good = part.height - bad
     if min(bad, good) >= MIN_CLASS_ROWS:
         return
     days = {"test from": rule.test_from, "mature until": rule.mature_until}
     listed = ", ".join(f"{what} {day}" for what, day in days.items() if day)
+    if known:
+        raise DataError(
+            f"The test part has {good:,} good and {bad:,} bad rows; at least {MIN_CLASS_ROWS} of each are needed. "
+            f"Another {known:,} applications from {rule.test_from} on are of customers whose earlier ones train, and "
+            "all rows of one customer stay on one side. Take group out of the contract to test on these customers too."
+        )
     raise DataError(
         f"The {name} part has {good:,} good and {bad:,} bad rows{f' ({listed})' if listed else ''}; at least "
         f"{MIN_CLASS_ROWS} of each are needed. Bring more rows, or change split in params.yaml, or test_from, as_of "

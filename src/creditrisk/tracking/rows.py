@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from creditrisk.contract import ROW, TARGET, WEIGHT, Contract
 from creditrisk.data.clean import clean_training
 from creditrisk.data.source import number_rows
+from creditrisk.data.split import SEEN
 from creditrisk.errors import DataError
 from creditrisk.model.scorer import Scorer
 from creditrisk.paths import Project
 
 MAX_ROWS = 200_000
 """More rows than these are thinned by an even stride: they would change no verdict, and cost minutes."""
-PARTS_SEEN = ("train", "calibration")
 
 
 @dataclass(frozen=True)
@@ -87,11 +87,11 @@ def unseen(rows: JudgedRows, scorer: Scorer) -> NDArray[np.bool_]:
     contract = scorer.contract
     raw = rows.raw
     if contract.extra_columns == "refuse":
-        # Its table had no other columns, and an id made from a row's content is made from all of them.
+        # It would stop at the columns that it does not know.
         raw = raw.select(name for name in raw.columns if name in contract.columns or name == contract.target.column)
     clean = clean_training(raw.lazy(), contract).table.collect()
     parts = scorer.manifest.split.parts(clean)
-    free = clean[ROW].to_numpy()[~np.isin(parts, PARTS_SEEN)]
+    free = clean[ROW].to_numpy()[~np.isin(parts, SEEN)]
     mask = np.zeros(rows.raw.height, dtype=np.bool_)
     mask[free.astype(np.int64) - 1] = True
     return mask
