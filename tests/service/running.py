@@ -47,6 +47,12 @@ class Running:
         """What the server printed, each line of which must be JSON."""
         return [json.loads(line) for line in self.said().splitlines()]
 
+    def settled(self) -> str:
+        """Its complaints, with those about all answers so far: a line is written behind its answer."""
+        with self.client() as client:
+            assert client.get("/health/live").status_code == 200
+        return self.complaints()
+
     def complaints(self) -> str:
         """What the server printed, without its lines about requests that went well."""
         return "".join(line for line in self.said().splitlines(keepends=True) if '"level":"info"' not in line)

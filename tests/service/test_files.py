@@ -354,7 +354,7 @@ def test_a_client_that_leaves_ends_the_work_and_leaves_nothing_behind(
     client: httpx.Client, running: Running, begun: bool
 ) -> None:
     content = as_csv(table(100_000))
-    said = running.complaints()
+    said = running.settled()
     with connected(running.port) as raw:
         head = "POST /v1/score/file HTTP/1.1\r\nhost: localhost\r\ncontent-type: text/csv\r\n"
         head += f"content-length: {len(content)}"
@@ -365,7 +365,7 @@ def test_a_client_that_leaves_ends_the_work_and_leaves_nothing_behind(
             assert eventually(lambda: bool(children(running)))
     assert eventually(lambda: not children(running))
     assert eventually(lambda: not list((running.state / "uploads").iterdir()))
-    assert running.complaints() == said
+    assert running.settled() == said
 
 
 @pytest.mark.slow

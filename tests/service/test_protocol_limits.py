@@ -107,7 +107,7 @@ def test_thousands_of_pipelined_requests_are_answered(running: Running) -> None:
 
 
 def test_a_client_that_goes_before_its_answer_leaves_a_record_and_no_error(running: Running) -> None:
-    before, said = len(recorded(running)), running.complaints()
+    before, said = len(recorded(running)), running.settled()
     with held(running):
         for pipelined in (score(), score() + LIVE + score()):
             with connected(running.port) as client:
@@ -118,7 +118,7 @@ def test_a_client_that_goes_before_its_answer_leaves_a_record_and_no_error(runni
         client.send(score())
         assert client.answer().status == 200
     assert len(recorded(running)) == before + 3  # a request that waited its turn was never begun
-    assert running.complaints() == said
+    assert running.settled() == said
 
 
 def test_a_client_that_does_not_read_is_not_read_from(strict: Running) -> None:
