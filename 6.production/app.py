@@ -6,7 +6,7 @@ import sys
 
 from creditrisk.errors import CreditRiskError
 from creditrisk.service.app import create
-from creditrisk.service.output import take_over
+from creditrisk.service.telemetry.output import take_over
 
 os.umask(0o077)  # what is kept of applicants is this user's alone
 take_over()

@@ -30,7 +30,7 @@ from pathlib import Path
 from serving_models import ROOT, bodies, bundle
 from serving_processes import children, free_port, ready
 
-from creditrisk.service.writerprocess import STEADY_SECONDS
+from creditrisk.service.log.writerprocess import STEADY_SECONDS
 
 CLIENTS = 16
 BETWEEN = 150

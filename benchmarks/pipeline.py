@@ -88,7 +88,7 @@ def ours(raw: Path, out: Path) -> Counts:
 
     from creditrisk.contract import Contract
     from creditrisk.data.characteristics import add_characteristics
-    from creditrisk.data.clean import write_cleaned
+    from creditrisk.data.cleaning.clean import write_cleaned
     from creditrisk.data.parquet import sink_table
 
     contract = Contract.load(CONTRACT)
@@ -218,7 +218,7 @@ def agree(found: dict[str, list[Counts]]) -> None:
 def tables(sizes: list[int], repeat: int) -> None:
     """Simulate, take turns, print."""
     from creditrisk.contract import Simulation
-    from creditrisk.data.simulate import simulate
+    from creditrisk.data.simulation.simulate import simulate
 
     print("| rows | way | s, median | CPU s | rows/s | peak MB | times pandas |\n|---|---|---|---|---|---|---|")
     for rows in sizes:

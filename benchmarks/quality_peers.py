@@ -28,10 +28,10 @@ from quality_split import VARIANTS, Rows, load, one_split
 from creditrisk.contract import TARGET
 from creditrisk.decision import Policy
 from creditrisk.model.calibration import fit_calibrator
+from creditrisk.model.families.threads import VARIABLE
 from creditrisk.model.family import Model, fit_family
 from creditrisk.model.reference import make_reference
 from creditrisk.model.scorer import Scorer
-from creditrisk.model.threads import VARIABLE
 from creditrisk.params import FAMILIES, ModelParams, Params
 from creditrisk.paths import Project
 from creditrisk.search.kept import sections

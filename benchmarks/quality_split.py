@@ -19,8 +19,8 @@ from sklearn.model_selection import train_test_split
 
 from creditrisk.contract import APPLICATION_DATE, TARGET, Contract
 from creditrisk.data.characteristics import add_characteristics
-from creditrisk.data.clean import write_cleaned
-from creditrisk.data.source import materialise
+from creditrisk.data.cleaning.clean import write_cleaned
+from creditrisk.data.reading.source import materialise
 from creditrisk.model.family import TrainingData
 from creditrisk.paths import Project
 from creditrisk.pipeline.get_data import cache

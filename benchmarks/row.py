@@ -23,7 +23,7 @@ import polars as pl
 
 from creditrisk.contract import TARGET, Contract
 from creditrisk.data.characteristics import add_characteristics
-from creditrisk.data.clean_scoring import clean_scoring
+from creditrisk.data.cleaning.clean_scoring import clean_scoring
 from creditrisk.decision import Policy
 from creditrisk.model.calibration import fit_calibrator
 from creditrisk.model.family import TrainingData, fit_family

@@ -13,8 +13,8 @@ from row import DEPTH, TREES, contract, table
 
 from creditrisk.contract import Contract
 from creditrisk.data.characteristics import add_characteristics
-from creditrisk.data.clean import clean_training
-from creditrisk.data.clean_scoring import clean_scoring
+from creditrisk.data.cleaning.clean import clean_training
+from creditrisk.data.cleaning.clean_scoring import clean_scoring
 from creditrisk.data.split import split
 from creditrisk.model.bundle import FORMAT, digest_of
 from creditrisk.params import Params, Split

@@ -22,7 +22,7 @@ from support import ROOT, SMALL_CONTRACT, small_table
 
 from creditrisk.contract import Contract
 from creditrisk.data.characteristics import add_characteristics
-from creditrisk.data.clean import clean_training
+from creditrisk.data.cleaning.clean import clean_training
 from creditrisk.data.split import split
 from creditrisk.params import Params, Split
 from creditrisk.paths import Project

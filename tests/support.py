@@ -20,7 +20,7 @@ import yaml
 
 from creditrisk.contract import Contract
 from creditrisk.data.characteristics import add_characteristics
-from creditrisk.data.clean import clean_training
+from creditrisk.data.cleaning.clean import clean_training
 from creditrisk.data.split import split
 from creditrisk.params import Params, Split
 from creditrisk.pipeline.train_model import train_bundle

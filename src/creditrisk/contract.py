@@ -93,7 +93,7 @@ class Format(Frozen):
 
 
 class Simulation(Frozen):
-    """The embedded generator in place of a file (see ``creditrisk.data.simulate``)."""
+    """The embedded generator in place of a file (see ``creditrisk.data.simulation.simulate``)."""
 
     rows: Annotated[int, Field(ge=1, le=1_000_000_000)] = 20_000
     months: Annotated[int, Field(ge=2, le=600)] = 48
@@ -221,7 +221,7 @@ class Column(Frozen):
         return self
 
     def _check_format(self) -> None:
-        from creditrisk.data.dates import date_format  # data -> contract would be a circle
+        from creditrisk.data.cleaning.dates import date_format  # data -> contract would be a circle
 
         try:
             date_format(self.format, "format")

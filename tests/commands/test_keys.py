@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from creditrisk.cli import main
-from creditrisk.service.keys import KeyStore
+from creditrisk.service.access.keys import KeyStore
 
 
 @pytest.fixture(autouse=True)

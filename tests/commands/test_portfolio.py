@@ -16,7 +16,7 @@ from support import ROOT, SMALL_CONTRACT, small_table
 from creditrisk.cli import main
 from creditrisk.contract import Contract
 from creditrisk.data.characteristics import add_characteristics
-from creditrisk.data.clean import clean_training
+from creditrisk.data.cleaning.clean import clean_training
 from creditrisk.data.split import split
 from creditrisk.params import Split
 from creditrisk.paths import Project

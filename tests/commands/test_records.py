@@ -7,8 +7,8 @@ import pytest
 from service.events import event, fill, local_rows
 
 from creditrisk.cli import main
-from creditrisk.service.log import locked
-from creditrisk.service.records.migrate import HEAD
+from creditrisk.service.log.sqlite import locked
+from creditrisk.service.postgres.migrate import HEAD
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +57,7 @@ def test_a_log_that_another_process_holds_is_said(
 ) -> None:
     path = tmp_path / "decisions.db"
     fill(path, [([event(1, "Somebody")], None)])
-    monkeypatch.setattr("creditrisk.service.locks.LOCK_SECONDS", 0.1)
+    monkeypatch.setattr("creditrisk.service.processes.locks.LOCK_SECONDS", 0.1)
     with locked(path):
         assert code(["records", *arguments]) == 1
     assert "another process holds its lock" in capsys.readouterr().err

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from service.running import ROOT, free_port
 
-from creditrisk.service.log import connect, locked
+from creditrisk.service.log.sqlite import connect, locked
 
 
 def serve(state: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

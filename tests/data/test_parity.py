@@ -17,10 +17,10 @@ from polars.testing import assert_frame_equal
 
 from creditrisk.contract import Contract
 from creditrisk.data.characteristics import add_characteristics, inputs_frame
-from creditrisk.data.clean_scoring import clean_scoring
-from creditrisk.data.column import clean_column, column_cleaner
+from creditrisk.data.cleaning.clean_scoring import clean_scoring
+from creditrisk.data.cleaning.column import clean_column, column_cleaner
+from creditrisk.data.cleaning.rules import rules
 from creditrisk.data.row import compile_row
-from creditrisk.data.rules import rules
 
 EXAMPLES = int(os.environ.get("PARITY_EXAMPLES", "80"))
 DAY = dt.date(2024, 3, 1)

@@ -12,9 +12,9 @@ import pytest
 
 from creditrisk.contract import Characteristic, Column, Contract, Reason
 from creditrisk.data.characteristics import add_characteristics, inputs_frame, parse_all
-from creditrisk.data.clean import Cleaned, clean_training
-from creditrisk.data.report import CleaningReport
-from creditrisk.data.source import fetch, scan
+from creditrisk.data.cleaning.clean import Cleaned, clean_training
+from creditrisk.data.cleaning.report import CleaningReport
+from creditrisk.data.reading.source import fetch, scan
 
 FOLDER = Path(__file__).resolve().parents[2] / "1.data" / "portfolios"
 REAL = ("south_german", "taiwan", "give_me_some_credit", "lending_club")

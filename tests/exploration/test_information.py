@@ -10,7 +10,7 @@ from support import SMALL_CONTRACT, small_table
 
 from creditrisk.contract import Contract
 from creditrisk.data.characteristics import add_characteristics
-from creditrisk.data.clean import clean_training
+from creditrisk.data.cleaning.clean import clean_training
 from creditrisk.exploration.folds import out_of_fold
 from creditrisk.exploration.information import (
     VERY_STRONG,
@@ -20,7 +20,7 @@ from creditrisk.exploration.information import (
     information_table,
     reading,
 )
-from creditrisk.model.binning import Binned
+from creditrisk.model.families.binning import Binned
 from creditrisk.model.family import TrainingData
 from creditrisk.params import ModelParams
 from creditrisk.pipeline.train_model import training_data

@@ -10,7 +10,7 @@ import yaml
 from support import SMALL_CONTRACT, small_table
 
 from creditrisk.contract import Contract
-from creditrisk.data.clean import clean_training
+from creditrisk.data.cleaning.clean import clean_training
 from creditrisk.exploration.touched import touched
 
 

@@ -9,7 +9,7 @@ import yaml
 from support import SMALL_CONTRACT, Checkout, copy_project
 
 from creditrisk.contract import ROW, TARGET, Contract
-from creditrisk.data.clean import clean_training
+from creditrisk.data.cleaning.clean import clean_training
 from creditrisk.errors import ContractError, DataError, SourceError
 from creditrisk.exploration.workspace import SIMULATED, Workspace, default_portfolio, open_workspace
 

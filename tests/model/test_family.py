@@ -119,7 +119,7 @@ def test_a_familys_own_one_hot_limit_stands_in_place_of_the_encodings(
     family: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[int] = []
-    fitted = importlib.import_module(f"creditrisk.model.{family}")
+    fitted = importlib.import_module(f"creditrisk.model.families.{family}")
     monkeypatch.setattr(fitted, "fit", lambda data, params, *_: seen.append(params.encoding.one_hot_up_to))
     given = {"encoding": {"one_hot_up_to": 30}, family: {"one_hot_up_to": 7}}
     for params in (ModelParams.model_validate(given), ModelParams()):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from creditrisk.contract import Input
 from creditrisk.errors import DataError
-from creditrisk.model.blend import out_of_fold
+from creditrisk.model.families.blend import out_of_fold
 from creditrisk.model.family import TrainingData
 from creditrisk.model.folds import inner_folds
 from creditrisk.model.race import stratified_folds

@@ -9,7 +9,7 @@ from support import SMALL_CONTRACT, small_table
 
 from creditrisk.contract import Contract
 from creditrisk.data.characteristics import add_characteristics
-from creditrisk.data.clean import clean_training
+from creditrisk.data.cleaning.clean import clean_training
 from creditrisk.model.family import TrainingData
 from creditrisk.params import Params
 from creditrisk.pipeline.train_model import training_data

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from service.running import Running, serving
 
-from creditrisk.service.keys import SCOPES, KeyStore
+from creditrisk.service.access.keys import SCOPES, KeyStore
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from creditrisk.service.identifiers import Identifiers
-from creditrisk.service.log import Writer, connect
+from creditrisk.service.log.sqlite import Writer, connect
 from creditrisk.service.record import Event, Group, Idempotency, Log, Stored
 
 MAKE = Identifiers()

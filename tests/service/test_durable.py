@@ -20,8 +20,8 @@ from service.raw import Raw, connected, score
 from service.running import Running, serving
 from support import small_table
 
-from creditrisk.service.filerecords import chunks
-from creditrisk.service.log import connect
+from creditrisk.service.files.chunks import chunks
+from creditrisk.service.log.sqlite import connect
 
 CALLS = "pwrite64,pwritev,fdatasync,fsync,write,writev,sendto,sendmsg,rename"
 LINE = re.compile(r"(\d+) +(?:<\.\.\. (?P<resumed>\w+) resumed>|(?P<call>\w+)\()(?P<rest>.*)")

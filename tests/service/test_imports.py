@@ -16,7 +16,7 @@ import uvicorn
 
 async def main():
     sys.path.insert(0, sys.argv[1])
-    protocol = "creditrisk.service.protocol:HotProtocol"
+    protocol = "creditrisk.service.http.protocol:HotProtocol"
     config = uvicorn.Config("app:app", http=protocol, ws="none", log_level="warning", port=0)
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve())

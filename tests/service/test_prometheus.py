@@ -11,14 +11,14 @@ from service.conftest import Guarded
 from service.running import APPLICATION, Running, serving
 
 from creditrisk.paths import Project
-from creditrisk.service.live import Live
+from creditrisk.service.processes.workers import Seat
 from creditrisk.service.prometheus import drift, exposition
 from creditrisk.service.records import status
+from creditrisk.service.scoring.live import Live
 from creditrisk.service.service import Service
 from creditrisk.service.settings import ServiceSettings
-from creditrisk.service.snapshot import Keeper, Snapshot
-from creditrisk.service.telemetry import Counts
-from creditrisk.service.workers import Seat
+from creditrisk.service.telemetry.counts import Counts
+from creditrisk.service.telemetry.snapshot import Keeper, Snapshot
 
 
 def scrape(client: httpx.Client) -> dict[tuple[str, ...], float]:

@@ -17,10 +17,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from creditrisk.contract import Contract
-from creditrisk.data.rules import Rule, rules
+from creditrisk.data.cleaning.rules import Rule, rules
 from creditrisk.model.scorer import Scorer
-from creditrisk.service.live import Live, ScoreAnswer
-from creditrisk.service.schema import decode_request
+from creditrisk.service.scoring.live import Live, ScoreAnswer
+from creditrisk.service.scoring.schema import decode_request
 from creditrisk.tracking.flavour import ScoringModel
 
 FAMILIES = ("scorecard", "ebm", "catboost", "blend")

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 from bank import make_narrow
 from lender import Lender
-from service.following import MODEL, point
+from service.watching import MODEL, point
 
 from creditrisk.model.bundle import verify
 from creditrisk.paths import Project
-from creditrisk.service.hot import Hot
-from creditrisk.service.pointer import CHAMPION_FILE, Pointer, write_pointer
+from creditrisk.service.following.pointer import CHAMPION_FILE, Pointer, write_pointer
+from creditrisk.service.following.refresh import Refresh
+from creditrisk.service.following.report import REPORT_FILE, Listed, Report, write_report
+from creditrisk.service.http.hot import Hot
 from creditrisk.service.record import Off
-from creditrisk.service.refresh import Refresh
-from creditrisk.service.report import REPORT_FILE, Listed, Report, write_report
 from creditrisk.service.service import Service
 from creditrisk.service.settings import ServiceSettings
 

@@ -22,7 +22,7 @@ from creditrisk.commands.portfolio import check_usable, use
 from creditrisk.commands.run import reproduce
 from creditrisk.contract import APPLICATION_DATE, GROUP
 from creditrisk.errors import CreditRiskError, DataError, ModelError, nearest
-from creditrisk.model.threads import VARIABLE
+from creditrisk.model.families.threads import VARIABLE
 from creditrisk.params import FAMILIES, Params
 from creditrisk.progress import bar
 

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from creditrisk.commands.context import Context
 from creditrisk.errors import ServiceError
-from creditrisk.service.keys import MAX_NAME, Caller, KeyStore
+from creditrisk.service.access.keys import MAX_NAME, Caller, KeyStore
 from creditrisk.service.settings import ServiceSettings
 
 SHOWN = ("id", "name", "scopes", "created", "per_minute", "revoked")

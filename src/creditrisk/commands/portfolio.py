@@ -9,10 +9,10 @@ from pathlib import Path
 
 from creditrisk.commands.context import Context, set_params
 from creditrisk.contract import Contract
-from creditrisk.data.fetch import check_address, local_path, shown
-from creditrisk.data.local import first_bytes
-from creditrisk.data.messages import check_columns
-from creditrisk.data.source import scan, sha256_of
+from creditrisk.data.cleaning.messages import check_columns
+from creditrisk.data.reading.fetch import check_address, local_path, shown
+from creditrisk.data.reading.local import first_bytes
+from creditrisk.data.reading.source import scan, sha256_of
 from creditrisk.errors import ContractError, DataError
 from creditrisk.paths import Project, whole
 from creditrisk.pipeline.get_data import watched_file
@@ -62,7 +62,7 @@ def command_use(context: Context, arguments: Namespace) -> None:
 
 def command_new(context: Context, arguments: Namespace) -> None:
     """``main.py new-portfolio TABLE --target COLUMN``: write a first contract."""
-    from creditrisk.data.infer import infer
+    from creditrisk.data.onboarding.infer import infer
 
     inferred = infer(
         Path(arguments.table),
@@ -111,7 +111,7 @@ def _compared(contract: Contract, project: Project) -> str:
     """
     url = contract.source.url
     if url is None:
-        from creditrisk.data.export import RAW
+        from creditrisk.data.simulation.export import RAW
 
         where, names = "the simulation", RAW
     else:

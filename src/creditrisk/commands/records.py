@@ -14,7 +14,7 @@ from creditrisk.service.settings import ServiceSettings
 
 def command_migrate(context: Context, arguments: Namespace) -> None:
     """Make the tables in PostgreSQL, or bring them to this version's form."""
-    from creditrisk.service.records.migrate import migrate
+    from creditrisk.service.postgres.migrate import migrate
 
     settings = ServiceSettings.from_environment(context.project)
     context.show({"revision": migrate(settings.database_url)})

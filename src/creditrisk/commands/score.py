@@ -13,10 +13,10 @@ import polars as pl
 
 from creditrisk.commands.context import Context
 from creditrisk.contract import Format
-from creditrisk.data.clean_scoring import given_dates
+from creditrisk.data.cleaning.clean_scoring import given_dates
 from creditrisk.data.layout import scoring_layout
-from creditrisk.data.pieces import pieces
-from creditrisk.data.source import scan
+from creditrisk.data.reading.pieces import pieces
+from creditrisk.data.reading.source import scan
 from creditrisk.errors import DataError
 from creditrisk.model.scorer import Scorer
 from creditrisk.model.table_scorer import BATCH_ROWS, as_texts, identifiers, mark_broken

@@ -12,12 +12,12 @@ from pydantic import ValidationError
 
 from creditrisk.commands.context import Context
 from creditrisk.errors import ServiceError
-from creditrisk.service.exposure import check_keys
-from creditrisk.service.keys import KeyStore
-from creditrisk.service.log import connect
-from creditrisk.service.output import take_over
-from creditrisk.service.records.database import plain_url
+from creditrisk.service.access.exposure import check_keys
+from creditrisk.service.access.keys import KeyStore
+from creditrisk.service.log.sqlite import connect
+from creditrisk.service.postgres.database import plain_url
 from creditrisk.service.settings import ServiceSettings
+from creditrisk.service.telemetry.output import take_over
 from creditrisk.settings import explain
 
 GRACE_SECONDS = 30
@@ -54,7 +54,7 @@ def command_serve(context: Context, arguments: Namespace) -> None:
             host=settings.host,
             port=settings.port,
             workers=settings.workers,
-            http="creditrisk.service.protocol:HotProtocol",
+            http="creditrisk.service.http.protocol:HotProtocol",
             loop="uvloop",
             ws="none",
             proxy_headers=False,

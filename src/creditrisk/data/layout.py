@@ -6,11 +6,11 @@ import codecs
 from pathlib import Path
 
 from creditrisk.contract import Contract, Format
-from creditrisk.data.delimited import BLOCK, Delimited
-from creditrisk.data.header import SeparatorError
-from creditrisk.data.local import LocalFile, inspect
-from creditrisk.data.rules import rules
-from creditrisk.data.sniff import SEPARATORS
+from creditrisk.data.cleaning.rules import rules
+from creditrisk.data.reading.delimited import BLOCK, Delimited
+from creditrisk.data.reading.header import SeparatorError
+from creditrisk.data.reading.local import LocalFile, inspect
+from creditrisk.data.reading.sniff import SEPARATORS
 from creditrisk.errors import SourceError
 
 

@@ -1,7 +1,7 @@
 """One raw application to the model's inputs: cleaning and characteristics as one generated Python function.
 
 Bit for bit what ``clean_scoring``, ``add_characteristics`` and ``inputs_frame`` give for the same row: the cells are
-cleaned by ``data.cell`` and the characteristics come from the trees that Polars is given.
+cleaned by ``cleaning.cell`` and the characteristics come from the trees that Polars is given.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from creditrisk.contract import APPLICATION_DATE, Contract
-from creditrisk.data.cell import Cell, compile_cell, shown
 from creditrisk.data.characteristics import parse_all
-from creditrisk.data.rules import CLIPPED, FAULT, MISSING, OK, Fault, Rule, rules
+from creditrisk.data.cleaning.cell import Cell, compile_cell, shown
+from creditrisk.data.cleaning.rules import CLIPPED, FAULT, MISSING, OK, Fault, Rule, rules
 from creditrisk.expression.python import Writer
 from creditrisk.expression.tree import Node
 

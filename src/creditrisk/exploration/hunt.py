@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import polars as pl
 
 from creditrisk.contract import Contract
-from creditrisk.data.leakage import gives_away, is_suspect, single_auc
-from creditrisk.data.naming import known_later
-from creditrisk.data.profile import stripped_number, text_of_column
+from creditrisk.data.onboarding.leakage import gives_away, is_suspect, single_auc
+from creditrisk.data.onboarding.naming import known_later
+from creditrisk.data.onboarding.profile import stripped_number, text_of_column
 from creditrisk.errors import DataError
 
 NOT_DESCRIBED = "not described"

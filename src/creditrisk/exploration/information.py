@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from creditrisk.exploration.rates import rates_of
-from creditrisk.model.binning import Binned, bin_input
+from creditrisk.model.families.binning import Binned, bin_input
 from creditrisk.model.family import TrainingData
 from creditrisk.params import ModelParams
 

@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 
 from creditrisk.contract import APPLICATION_DATE, TARGET
+from creditrisk.model.additive.terms import Bins
 from creditrisk.model.evidence import Floats
-from creditrisk.model.terms import Bins
 from creditrisk.validation.calibration import wilson
 
 MISSING, OTHERS = "missing", "any other"

@@ -7,11 +7,11 @@ from typing import Any
 import polars as pl
 
 from creditrisk.contract import ROW
-from creditrisk.data.clean import Cleaned
-from creditrisk.data.column import text_form
-from creditrisk.data.messages import RAW
-from creditrisk.data.report import CODE, KEPT, QUARANTINED, STATE
-from creditrisk.data.rules import CLIPPED, FAULT, MISSING, NAMES, OK, OUT_OF_RANGE, SHOWN, UNKNOWN, Rule
+from creditrisk.data.cleaning.clean import Cleaned
+from creditrisk.data.cleaning.column import text_form
+from creditrisk.data.cleaning.messages import RAW
+from creditrisk.data.cleaning.report import CODE, KEPT, QUARANTINED, STATE
+from creditrisk.data.cleaning.rules import CLIPPED, FAULT, MISSING, NAMES, OK, OUT_OF_RANGE, SHOWN, UNKNOWN, Rule
 from creditrisk.expression.scalar import SPACE
 
 EMPTY, REWRITTEN = "empty", "rewritten"

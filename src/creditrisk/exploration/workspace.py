@@ -17,10 +17,10 @@ import polars as pl
 
 from creditrisk.contract import ROW, TARGET, Contract
 from creditrisk.data.characteristics import add_characteristics
-from creditrisk.data.clean import Cleaned, clean_training, write_cleaned
-from creditrisk.data.fetch import from_mirror
-from creditrisk.data.report import KEPT, STATE, CleaningReport
-from creditrisk.data.source import materialise, number_rows
+from creditrisk.data.cleaning.clean import Cleaned, clean_training, write_cleaned
+from creditrisk.data.cleaning.report import KEPT, STATE, CleaningReport
+from creditrisk.data.reading.fetch import from_mirror
+from creditrisk.data.reading.source import materialise, number_rows
 from creditrisk.data.split import Part, SplitRule, split
 from creditrisk.errors import DataError
 from creditrisk.model.family import TrainingData

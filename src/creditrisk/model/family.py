@@ -33,11 +33,11 @@ RowFunction = Callable[[Sequence[Value]], tuple[float, Sequence[float]]]
 """One row of inputs -> margin and contributions."""
 
 _RUNTIMES: dict[str, tuple[str, str]] = {
-    "scorecard": ("creditrisk.model.additive", "ScorecardModel"),
-    "ebm": ("creditrisk.model.additive", "EbmModel"),
-    "catboost": ("creditrisk.model.oblivious", "ObliviousModel"),
-    "lightgbm": ("creditrisk.model.lightgbm", "LightgbmModel"),
-    "xgboost": ("creditrisk.model.xgboost", "XgboostModel"),
+    "scorecard": ("creditrisk.model.additive.runtime", "ScorecardModel"),
+    "ebm": ("creditrisk.model.additive.runtime", "EbmModel"),
+    "catboost": ("creditrisk.model.oblivious.runtime", "ObliviousModel"),
+    "lightgbm": ("creditrisk.model.families.lightgbm", "LightgbmModel"),
+    "xgboost": ("creditrisk.model.families.xgboost", "XgboostModel"),
     "blend": ("creditrisk.model.blended", "BlendModel"),
 }
 """Module and class that serve a family; imported when a model of it is loaded."""
@@ -139,14 +139,14 @@ def fit_family(
     if not data.weight.all():
         data = data.take(np.flatnonzero(data.weight))
     _check_outcomes(data)
-    module = importlib.import_module(f"creditrisk.model.{family}")
+    module = importlib.import_module(f"creditrisk.model.families.{family}")
     return cast(Fitted, module.fit(data, params.for_family(family), seed, valid))
 
 
 def candidates(family: str, rows: int, params: ModelParams) -> list[ModelParams]:
     """Two or three capacities of a family worth trying on ``rows`` rows; what the user fixed stays."""
     _check_family(family, "model.family")
-    module = importlib.import_module(f"creditrisk.model.{family}")
+    module = importlib.import_module(f"creditrisk.model.families.{family}")
     return cast(list[ModelParams], module.candidates(rows, params))
 
 

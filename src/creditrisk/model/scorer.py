@@ -127,7 +127,7 @@ class Scorer:
         as such, without looking each text up again.
 
         Args:
-            pieces: applications under raw names, such as ``data.pieces`` reads.
+            pieces: applications under raw names, such as ``reading.pieces`` reads.
             application_date: the day of application of all rows.
             today: the day of those that have none else; the clock's, once for all pieces, where absent.
         """

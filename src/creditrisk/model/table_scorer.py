@@ -11,8 +11,8 @@ import polars as pl
 import polars.selectors as cs
 
 from creditrisk.data.characteristics import input_columns, parse_all
-from creditrisk.data.clean_scoring import ScoringCleaner
-from creditrisk.data.header import BROKEN
+from creditrisk.data.cleaning.clean_scoring import ScoringCleaner
+from creditrisk.data.reading.header import BROKEN
 from creditrisk.in_order import cores, in_order
 from creditrisk.model.blended import families_of
 from creditrisk.model.reasons_table import ReasonsTable

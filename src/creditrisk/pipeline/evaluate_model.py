@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from creditrisk import __version__
 from creditrisk.contract import ID, Contract
-from creditrisk.data.simulate import oracle_auc
+from creditrisk.data.simulation.simulate import oracle_auc
 from creditrisk.model.family import TrainingData
 from creditrisk.model.reference import shares
 from creditrisk.model.scorer import Scorer

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from creditrisk.contract import Contract
-from creditrisk.data.source import materialise
+from creditrisk.data.reading.source import materialise
 from creditrisk.errors import SourceError
 from creditrisk.paths import Project
 from creditrisk.pipeline.stage import Stage, write_json

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from creditrisk.data.clean import write_cleaned
+from creditrisk.data.cleaning.clean import write_cleaned
 from creditrisk.pipeline.stage import Stage, write_json
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from creditrisk.model.blend import fit_weights
+from creditrisk.model.families.blend import fit_weights
 from creditrisk.search.outcome import Outcome, fold_figures
 from creditrisk.search.plan import Plan
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from creditrisk.paths import Project
-from creditrisk.service.border import Border
-from creditrisk.service.front import Front
-from creditrisk.service.handlers import install
+from creditrisk.service.http.border import Border
+from creditrisk.service.http.front import Front
+from creditrisk.service.http.handlers import install
 from creditrisk.service.routes import (
     applicants,
     batch,

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from creditrisk.data.rules import Fault
+from creditrisk.data.cleaning.rules import Fault
 
 MEDIA_TYPE = "application/problem+json"
 NAMED = 20

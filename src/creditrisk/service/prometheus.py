@@ -13,11 +13,11 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 
-from creditrisk.service.live import Live
 from creditrisk.service.records import status
+from creditrisk.service.scoring.live import Live
 from creditrisk.service.service import Service
-from creditrisk.service.snapshot import MINUTES, Snapshot, add, read_all
-from creditrisk.service.telemetry import LATENCY_LIMITS
+from creditrisk.service.telemetry.counts import LATENCY_LIMITS
+from creditrisk.service.telemetry.snapshot import MINUTES, Snapshot, add, read_all
 from creditrisk.validation.stability import psi
 
 PREFIX = "creditrisk_"

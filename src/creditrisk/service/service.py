@@ -13,23 +13,23 @@ from creditrisk.errors import BundleError, CreditRiskError
 from creditrisk.in_order import cores
 from creditrisk.model.bundle import MANIFEST
 from creditrisk.paths import Project
-from creditrisk.service.commit import postgres_log, sqlite_log
-from creditrisk.service.exposure import check_keys
-from creditrisk.service.gate import Gate
-from creditrisk.service.hot import Hot
-from creditrisk.service.journal import Journal, configure
-from creditrisk.service.keys import KeyStore
-from creditrisk.service.live import Live
-from creditrisk.service.rates import Rates
+from creditrisk.service.access.exposure import check_keys
+from creditrisk.service.access.gate import Gate
+from creditrisk.service.access.keys import KeyStore
+from creditrisk.service.access.rates import Rates
+from creditrisk.service.files.uploads import Uploads
+from creditrisk.service.following.refresh import Refresh
+from creditrisk.service.http.hot import Hot
+from creditrisk.service.log.commit import postgres_log, sqlite_log
+from creditrisk.service.processes.workers import Seat
 from creditrisk.service.record import Log, Off
 from creditrisk.service.records.keeper import Keeper
 from creditrisk.service.redact import without_places
-from creditrisk.service.refresh import Refresh
+from creditrisk.service.scoring.live import Live
 from creditrisk.service.settings import ServiceSettings
-from creditrisk.service.snapshot import Keeper as Snapshots
-from creditrisk.service.telemetry import Counts
-from creditrisk.service.uploads import Uploads
-from creditrisk.service.workers import Seat
+from creditrisk.service.telemetry.counts import Counts
+from creditrisk.service.telemetry.journal import Journal, configure
+from creditrisk.service.telemetry.snapshot import Keeper as Snapshots
 
 COUNT_SECONDS = 1.0
 """How often a worker writes what it has counted; a killed one loses no more than this much of it."""

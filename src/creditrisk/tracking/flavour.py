@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from creditrisk.contract import as_text
-from creditrisk.data.rules import rules
+from creditrisk.data.cleaning.rules import rules
 from creditrisk.errors import DataError
 from creditrisk.model.scorer import Scorer
 

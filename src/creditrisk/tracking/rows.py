@@ -10,8 +10,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from creditrisk.contract import ROW, TARGET, WEIGHT, Contract
-from creditrisk.data.clean import clean_training
-from creditrisk.data.source import number_rows
+from creditrisk.data.cleaning.clean import clean_training
+from creditrisk.data.reading.source import number_rows
 from creditrisk.data.split import SEEN
 from creditrisk.errors import DataError
 from creditrisk.model.scorer import Scorer

@@ -12,17 +12,17 @@ import pytest
 from service.events import MAKE, NOW_MS, event, fill, local_rows, remote_rows, repeat, said_of
 
 from creditrisk.errors import ServiceError
-from creditrisk.service import filerecords
-from creditrisk.service.log import Writer, connect
+from creditrisk.service.files import chunks as filerecords
+from creditrisk.service.files.uploads import Uploads
+from creditrisk.service.log.sqlite import Writer, connect
+from creditrisk.service.postgres.asked import Asked, digest_of
 from creditrisk.service.record import Group
 from creditrisk.service.records import erasure, local
-from creditrisk.service.records.asked import Asked, digest_of
 from creditrisk.service.records.erasure import erase
 from creditrisk.service.records.forward import Forwarder
 from creditrisk.service.records.read import Records
 from creditrisk.service.records.traces import contains
 from creditrisk.service.settings import ServiceSettings
-from creditrisk.service.uploads import Uploads
 
 WHO = "Wilhelmine-Musterfrau-4711"
 OF_ROWS = {"_at": NOW_MS * 1_000, "_key_id": "key", "_purpose": "decision", "_version": "1@d"}

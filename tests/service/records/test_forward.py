@@ -12,11 +12,11 @@ import pytest
 from postgres import Postgres
 from service.events import event, fill, local_rows, remote_rows, repeat, until
 
-from creditrisk.service.forwarder import Work
-from creditrisk.service.log import Writer, connect
+from creditrisk.service.log.sqlite import Writer, connect
 from creditrisk.service.record import Group
 from creditrisk.service.records import local, status
 from creditrisk.service.records.forward import Forwarder
+from creditrisk.service.records.forwarder import Work
 from creditrisk.service.records.keeper import Keeper
 from creditrisk.service.settings import ServiceSettings
 
@@ -140,7 +140,7 @@ def test_what_is_too_old_is_removed_without_a_database_too(tmp_path: Path) -> No
 def test_while_somebody_reads_the_log_its_removal_of_old_rows_waits_and_nothing_else_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("creditrisk.service.forwarder.AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr("creditrisk.service.records.forwarder.AGAIN_SECONDS", 0.0)
     monkeypatch.setattr(local, "PAUSE_SECONDS", 0.0)
     path = tmp_path / "decisions.db"
     fill(path, [([event(1)], None)])

@@ -9,7 +9,7 @@ from service.events import NOW_MS, event, fill, local_rows, remote_rows, repeat,
 
 from creditrisk.errors import ServiceError
 from creditrisk.service.identifiers import lowest
-from creditrisk.service.log import Writer, connect
+from creditrisk.service.log.sqlite import Writer, connect
 from creditrisk.service.record import Group, Stored
 from creditrisk.service.records import local
 from creditrisk.service.records.forward import Forwarder

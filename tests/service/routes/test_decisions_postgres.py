@@ -18,9 +18,9 @@ from service.routes.test_decisions import decided, ids, listed, review, scored
 from service.running import serving
 from support import small_table
 
+from creditrisk.service.access.keys import KeyStore
 from creditrisk.service.identifiers import lowest
-from creditrisk.service.keys import KeyStore
-from creditrisk.service.log import connect
+from creditrisk.service.log.sqlite import connect
 from creditrisk.service.records.retention import prune_remotely
 
 pytestmark = pytest.mark.slow

@@ -5,8 +5,8 @@ import httpx
 import pytest
 
 from creditrisk.model.bundle import verify
-from creditrisk.service.live import Live
 from creditrisk.service.routes.model import card
+from creditrisk.service.scoring.live import Live
 
 
 def test_the_card_says_what_answers(client: httpx.Client, small_bundle: Path) -> None:

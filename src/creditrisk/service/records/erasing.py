@@ -10,7 +10,7 @@ import sys
 import msgspec
 
 from creditrisk.errors import CreditRiskError
-from creditrisk.service.journal import where
+from creditrisk.service.telemetry.journal import where
 
 FAILED, BROKEN = 1, 3
 """Exit codes; standard error says a sentence, or where it broke. What an exception says may name the applicant."""

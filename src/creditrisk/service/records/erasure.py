@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from creditrisk.errors import ServiceError
+from creditrisk.service.files.uploads import worked_on
 from creditrisk.service.identifiers import Identifiers, lowest
-from creditrisk.service.leftovers import remove_leftovers
-from creditrisk.service.locks import LONG_SECONDS
-from creditrisk.service.log import Writer, connect, locked
+from creditrisk.service.log.sqlite import Writer, connect, locked
+from creditrisk.service.postgres.asked import Asked, asked_for, digest_of
+from creditrisk.service.postgres.database import SCHEMA, driver, node, sentence, text
+from creditrisk.service.postgres.database import connect as connect_postgres
+from creditrisk.service.processes.leftovers import remove_leftovers
+from creditrisk.service.processes.locks import LONG_SECONDS
 from creditrisk.service.record import Event, Group
 from creditrisk.service.records import local
-from creditrisk.service.records.asked import Asked, asked_for, digest_of
-from creditrisk.service.records.database import SCHEMA, driver, node, sentence, text
-from creditrisk.service.records.database import connect as connect_postgres
 from creditrisk.service.records.erasing import Erased
 from creditrisk.service.records.traces import forms, telling
-from creditrisk.service.uploads import worked_on
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -153,8 +153,8 @@ def _erase_remotely(url: str, applicant_id: str, asked: Asked, theirs: set[str],
     error_of_driver = driver().Error
     so_far = "Nothing was erased"
     try:
-        from creditrisk.service.records import filechunks
-        from creditrisk.service.records.migrate import opened
+        from creditrisk.service.files import postgres as filechunks
+        from creditrisk.service.postgres.migrate import opened
 
         with opened(url) as connection:
             with connection.transaction():
@@ -190,7 +190,7 @@ def remove_remotely(connection: Connection[tuple[Any, ...]], ids: list[str]) -> 
 def _write_down(settings: ServiceSettings, tombstone: Event) -> None:
     path = settings.state / NAME
     if settings.audit == "postgres":
-        from creditrisk.service.records.insert import insert_events
+        from creditrisk.service.postgres.insert import insert_events
 
         try:
             with connect_postgres(settings.database_url) as connection:
@@ -232,7 +232,7 @@ def erase_from_files(state: Path, concerns: Callable[[str], bool], at: int) -> i
 def _erase_from_chunks(state: Path, concerns: Callable[[str], bool], until: str) -> int:
     from polars.exceptions import PolarsError
 
-    from creditrisk.service.filerecords import applicants, erase_applicant
+    from creditrisk.service.files.chunks import applicants, erase_applicant
 
     try:
         with locked(state / "files", LONG_SECONDS):  # two at once would write back what the other took out

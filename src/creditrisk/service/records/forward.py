@@ -6,11 +6,11 @@ import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from creditrisk.service.postgres.asked import WRITING
+from creditrisk.service.postgres.database import node
+from creditrisk.service.postgres.insert import insert_events, insert_idempotency, insert_links
+from creditrisk.service.postgres.migrate import opened
 from creditrisk.service.records import erasure, local
-from creditrisk.service.records.asked import WRITING
-from creditrisk.service.records.database import node
-from creditrisk.service.records.insert import insert_events, insert_idempotency, insert_links
-from creditrisk.service.records.migrate import opened
 
 if TYPE_CHECKING:
     from psycopg import Connection

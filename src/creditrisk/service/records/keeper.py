@@ -10,13 +10,13 @@ import sys
 import threading
 from typing import BinaryIO
 
+from creditrisk.service.processes.stopped import is_stopped
 from creditrisk.service.settings import ServiceSettings
-from creditrisk.service.stopped import is_stopped
 
 LOOK_SECONDS = 1.0
 LONGEST_PAUSE = 30.0
 STOPPED_LOOKS = 5
-MODULE = "creditrisk.service.forwarder"
+MODULE = "creditrisk.service.records.forwarder"
 _LOGGER = logging.getLogger("creditrisk.service")
 
 

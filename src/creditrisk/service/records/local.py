@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from creditrisk.errors import ServiceError
-from creditrisk.service.locks import LONG_SECONDS
-from creditrisk.service.log import connect, locked
+from creditrisk.service.log.sqlite import connect, locked
+from creditrisk.service.processes.locks import LONG_SECONDS
 from creditrisk.service.record import COLUMNS, Event, Idempotency
 from creditrisk.service.records.traces import contains
 

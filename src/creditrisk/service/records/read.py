@@ -12,10 +12,10 @@ import msgspec
 
 from creditrisk.errors import ServiceError
 from creditrisk.service.identifiers import is_identifier
-from creditrisk.service.log import connect
+from creditrisk.service.log.sqlite import connect
+from creditrisk.service.postgres import asked, database
 from creditrisk.service.problem import Problem
 from creditrisk.service.record import COLUMNS, Event
-from creditrisk.service.records import asked, database
 from creditrisk.service.settings import ServiceSettings
 
 if TYPE_CHECKING:
@@ -164,12 +164,12 @@ class Records:
         """Rows of scored files: of those on this disk first, so that they are found while PostgreSQL is away."""
         rows: dict[str, dict[str, Any]] = {}
         if names and (self._settings.state / "files").is_dir():
-            from creditrisk.service import filerecords
+            from creditrisk.service.files import chunks as filerecords
 
             rows = filerecords.find(self._settings.state, names)
         found = {name: _of_file(name, row) for name, row in rows.items()}
         if self._settings.database_url and (missing := [name for name in names if name not in found]):
-            from creditrisk.service.records import filechunks
+            from creditrisk.service.files import postgres as filechunks
 
             with _connected(self._settings.database_url) as connection:
                 there = filechunks.find(connection, missing)

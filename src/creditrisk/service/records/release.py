@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from creditrisk.errors import ServiceError
+from creditrisk.service.postgres.database import SCHEMA, connect, driver, sentence
 from creditrisk.service.record import Idempotency
 from creditrisk.service.records import local
-from creditrisk.service.records.database import SCHEMA, connect, driver, sentence
 from creditrisk.service.settings import ServiceSettings
 
 _KEY = f"DELETE FROM {SCHEMA}.idempotency WHERE key_id = %s AND key = %s AND answer = %s".encode()

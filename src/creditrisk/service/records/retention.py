@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from creditrisk.errors import ServiceError
 from creditrisk.service.identifiers import lowest
+from creditrisk.service.postgres.database import SCHEMA, driver, sentence
+from creditrisk.service.postgres.migrate import opened
 from creditrisk.service.records import local
-from creditrisk.service.records.database import SCHEMA, driver, sentence
 from creditrisk.service.records.erasure import remove_remotely
-from creditrisk.service.records.migrate import opened
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -73,7 +73,7 @@ def prune_here(
                 pass
     if not (state / "files").is_dir():
         return Pruned(count, 0)
-    from creditrisk.service.filerecords import folders
+    from creditrisk.service.files.chunks import folders
 
     old = folders(state, limit)
     for folder in old:

@@ -12,12 +12,12 @@ from typing import Annotated
 import msgspec
 from fastapi import APIRouter, Depends, Request, Response
 
-from creditrisk.service import describe
-from creditrisk.service.keys import Caller
+from creditrisk.service.access.keys import Caller
 from creditrisk.service.problem import FieldError, Problem
+from creditrisk.service.processes.stopped import watch_over
 from creditrisk.service.records.erasing import BROKEN, FAILED, Order
+from creditrisk.service.routes import describe
 from creditrisk.service.routes.common import needs, service_of
-from creditrisk.service.stopped import watch_over
 
 router = APIRouter(tags=["applicants"])
 ERASE_SECONDS = 300.0

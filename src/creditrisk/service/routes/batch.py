@@ -9,15 +9,15 @@ from typing import Annotated
 import msgspec
 from fastapi import APIRouter, Depends, Request, Response
 
-from creditrisk.service import describe
-from creditrisk.service.hot import Hot, event_of, idempotency
-from creditrisk.service.keys import Caller
-from creditrisk.service.live import Live, ScoreAnswer
+from creditrisk.service.access.keys import Caller
+from creditrisk.service.http.hot import Hot, event_of, idempotency
 from creditrisk.service.problem import Problem
 from creditrisk.service.record import Event
+from creditrisk.service.routes import describe
 from creditrisk.service.routes.common import hot_of, json_only, model_of, needs, service_of, write_down
-from creditrisk.service.schema import UNREADABLE, decode_request
-from creditrisk.service.wrong import undecodable
+from creditrisk.service.scoring.live import Live, ScoreAnswer
+from creditrisk.service.scoring.schema import UNREADABLE, decode_request
+from creditrisk.service.scoring.wrong import undecodable
 
 PATH = "/v1/score/batch"
 AT_ONCE = 25

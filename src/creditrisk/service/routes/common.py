@@ -10,12 +10,12 @@ import msgspec
 from fastapi import Request, Response, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 
-from creditrisk.service.hosts import check_page
-from creditrisk.service.hot import Hot, busy, not_stored
-from creditrisk.service.keys import Caller, Scope
-from creditrisk.service.live import Live
+from creditrisk.service.access.hosts import check_page
+from creditrisk.service.access.keys import Caller, Scope
+from creditrisk.service.http.hot import Hot, busy, not_stored
 from creditrisk.service.problem import Problem
 from creditrisk.service.record import Earlier, Event, Group, Idempotency, Stored
+from creditrisk.service.scoring.live import Live
 from creditrisk.service.service import Service
 
 _encode = msgspec.json.Encoder().encode

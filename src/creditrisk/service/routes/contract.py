@@ -6,11 +6,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from creditrisk.service import describe
-from creditrisk.service.form import application_schema, example
-from creditrisk.service.keys import Caller
-from creditrisk.service.live import Live
+from creditrisk.service.access.keys import Caller
+from creditrisk.service.routes import describe
 from creditrisk.service.routes.common import answer, model_of, needs, service_of
+from creditrisk.service.scoring.form import application_schema, example
+from creditrisk.service.scoring.live import Live
 
 router = APIRouter(tags=["model"])
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

@@ -9,13 +9,13 @@ from typing import Annotated, Any, get_args
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from creditrisk.service import describe
+from creditrisk.service.access.keys import Caller
 from creditrisk.service.identifiers import FORM, is_identifier, lowest
-from creditrisk.service.keys import Caller
 from creditrisk.service.problem import FieldError, Problem
 from creditrisk.service.record import Event
 from creditrisk.service.records.explain import explanation
 from creditrisk.service.records.read import REFUSED, Found, Records, Status
+from creditrisk.service.routes import describe
 from creditrisk.service.routes.common import answer, needs, service_of
 
 router = APIRouter(tags=["decisions"])

@@ -9,9 +9,9 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from creditrisk.service.openapi import document
 from creditrisk.service.problem import Problem
 from creditrisk.service.routes.common import answer, service_of
+from creditrisk.service.routes.openapi import document
 
 router = APIRouter(include_in_schema=False)
 FILES = {

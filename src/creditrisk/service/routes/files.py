@@ -18,23 +18,23 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from creditrisk.errors import ServiceError
-from creditrisk.service import describe
-from creditrisk.service.filechild import FileChild, no_space
-from creditrisk.service.filejob import Job
-from creditrisk.service.filetally import Tally
-from creditrisk.service.hot import idempotency
-from creditrisk.service.journal import where
-from creditrisk.service.keys import Caller
-from creditrisk.service.live import Live
+from creditrisk.service.access.keys import Caller
+from creditrisk.service.files.child import FileChild, no_space
+from creditrisk.service.files.job import Job
+from creditrisk.service.files.tally import Tally
+from creditrisk.service.files.upload import receive_upload, steadily
+from creditrisk.service.files.uploads import Upload
+from creditrisk.service.http.hot import idempotency
 from creditrisk.service.problem import Problem
 from creditrisk.service.record import Earlier, Event, Idempotency
 from creditrisk.service.records.release import release
+from creditrisk.service.routes import describe
 from creditrisk.service.routes.common import hot_of, model_of, needs, service_of, write_down
 from creditrisk.service.routes.decisions import records_of
-from creditrisk.service.schema import Purpose
+from creditrisk.service.scoring.live import Live
+from creditrisk.service.scoring.schema import Purpose
 from creditrisk.service.service import Service
-from creditrisk.service.upload import receive_upload, steadily
-from creditrisk.service.uploads import Upload
+from creditrisk.service.telemetry.journal import where
 
 router = APIRouter(tags=["scoring"])
 PATH = "/v1/score/file"

@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 from fastapi import APIRouter, Request, Response
 
-from creditrisk.service import describe
 from creditrisk.service.problem import Problem
 from creditrisk.service.records import status
 from creditrisk.service.redact import without_places
+from creditrisk.service.routes import describe
 from creditrisk.service.routes.common import answer, service_of
 
 router = APIRouter(tags=["operations"])

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from creditrisk.service.keys import Caller
+from creditrisk.service.access.keys import Caller
 from creditrisk.service.routes.common import needs, service_of
 
 router = APIRouter(tags=["operations"])

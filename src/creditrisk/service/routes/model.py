@@ -11,10 +11,10 @@ from fastapi import APIRouter, Depends, Request, Response
 from creditrisk.contract import Input
 from creditrisk.decision import LETTERS, Policy
 from creditrisk.model.blended import families_of
-from creditrisk.service import describe
-from creditrisk.service.keys import Caller
-from creditrisk.service.live import Live
+from creditrisk.service.access.keys import Caller
+from creditrisk.service.routes import describe
 from creditrisk.service.routes.common import answer, model_of, needs, service_of
+from creditrisk.service.scoring.live import Live
 
 router = APIRouter(tags=["model"])
 EXACT = "Exact, from the model's own tables; they cost microseconds."

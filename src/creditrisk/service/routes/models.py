@@ -10,16 +10,16 @@ from typing import Annotated, Any, Literal
 import msgspec
 from fastapi import APIRouter, Depends, Request, Response
 
-from creditrisk.service import describe
-from creditrisk.service.keys import Caller
+from creditrisk.service.access.keys import Caller
+from creditrisk.service.following.refresh import Refresh
+from creditrisk.service.following.report import Listed
 from creditrisk.service.problem import Problem
-from creditrisk.service.refresh import Refresh
-from creditrisk.service.report import Listed
+from creditrisk.service.processes.stopped import watch_over
+from creditrisk.service.routes import describe
 from creditrisk.service.routes.common import answer, json_only, needs, service_of
-from creditrisk.service.schema import UNREADABLE
+from creditrisk.service.scoring.schema import UNREADABLE
+from creditrisk.service.scoring.wrong import faults_of, undecodable
 from creditrisk.service.service import Service
-from creditrisk.service.stopped import watch_over
-from creditrisk.service.wrong import faults_of, undecodable
 
 router = APIRouter(tags=["models"])
 CHANGE_SECONDS = 300.0
@@ -171,7 +171,7 @@ async def _run(command: list[str], environment: dict[str, str]) -> dict[str, Any
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "creditrisk.service.change",
+        "creditrisk.service.following.change",
         *command,
         env=environment,
         stdin=asyncio.subprocess.DEVNULL,

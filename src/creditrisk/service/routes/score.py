@@ -6,10 +6,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from creditrisk.service import describe
-from creditrisk.service.hot import PATH
-from creditrisk.service.keys import Caller
+from creditrisk.service.access.keys import Caller
+from creditrisk.service.http.hot import PATH
 from creditrisk.service.problem import Problem
+from creditrisk.service.routes import describe
 from creditrisk.service.routes.common import needs
 
 router = APIRouter(tags=["scoring"])

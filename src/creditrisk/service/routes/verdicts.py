@@ -12,16 +12,16 @@ import msgspec
 from fastapi import APIRouter, Depends, Request, Response
 from msgspec import Meta
 
-from creditrisk.service import describe
-from creditrisk.service.hot import ERASING, idempotency
-from creditrisk.service.keys import Caller
+from creditrisk.service.access.keys import Caller
+from creditrisk.service.http.hot import ERASING, idempotency
 from creditrisk.service.problem import FieldError, Problem, invalid_request
 from creditrisk.service.record import Event
 from creditrisk.service.records.read import REFUSED
+from creditrisk.service.routes import describe
 from creditrisk.service.routes.common import hot_of, json_only, needs, service_of, write_down
 from creditrisk.service.routes.decisions import iso, records_of, unknown
-from creditrisk.service.schema import UNREADABLE
-from creditrisk.service.wrong import faults_of, faults_of_each, undecodable
+from creditrisk.service.scoring.schema import UNREADABLE
+from creditrisk.service.scoring.wrong import faults_of, faults_of_each, undecodable
 
 router = APIRouter(tags=["decisions"])
 encode = msgspec.json.encode

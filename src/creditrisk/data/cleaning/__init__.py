@@ -1,0 +1,1 @@
+"""Rules of the contract on every value, for whole columns and single applications alike."""

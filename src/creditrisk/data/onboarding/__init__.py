@@ -1,0 +1,1 @@
+"""A first contract for a table that nobody described."""

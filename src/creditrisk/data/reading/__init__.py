@@ -1,0 +1,1 @@
+"""Any table from anywhere: fetched, recognised, read row by row without losing a broken line."""

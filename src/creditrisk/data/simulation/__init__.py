@@ -1,0 +1,1 @@
+"""A generator of loan applications with a known true probability of default."""

@@ -1,0 +1,1 @@
+"""Sums of tables: the runtime of scorecard and ebm."""

@@ -1,0 +1,1 @@
+"""Families: how each is fitted, and what the fitted model becomes."""

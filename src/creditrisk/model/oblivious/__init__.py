@@ -1,0 +1,1 @@
+"""Oblivious trees: the runtime of catboost."""

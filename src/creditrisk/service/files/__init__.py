@@ -1,0 +1,1 @@
+"""Uploaded files: taken in, scored piece by piece in a process of their own, recorded, answered."""

@@ -1,0 +1,1 @@
+"""The decision log: groups of events, durable together before any answer leaves."""

@@ -1,0 +1,1 @@
+"""What the service says of itself: counts, metrics and its own log."""
