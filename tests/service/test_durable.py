@@ -16,10 +16,11 @@ from typing import NamedTuple
 import httpx
 import polars as pl
 import pytest
-from service.raw import Raw, connected, score
+from service.raw import BODY, Raw, connected, score
 from service.running import Running, serving
 from support import small_table
 
+from creditrisk.service.access.keys import KeyStore
 from creditrisk.service.files.chunks import chunks
 from creditrisk.service.log.sqlite import connect
 
@@ -220,6 +221,25 @@ def test_a_full_disk_stops_scoring_until_there_is_room(tmp_path: Path, small_bun
         kept = [name for (name,) in connection.execute("SELECT id FROM events")]
         connection.close()
         assert sorted(kept) == sorted(answered)
+
+
+def test_a_full_disk_ends_no_worker_that_counts_what_a_key_asks(tmp_path: Path, small_bundle: Path) -> None:
+    """The counts lie in a file with holes that is mapped into memory: to write to a hole would be a SIGBUS."""
+    with small_disk(tmp_path / "disk") as disk:
+        store = KeyStore(disk / "keys.json")
+        keys = [store.create(f"key {number}", ("score",), 1_000)[1] for number in range(6)]
+        with serving(tmp_path, "--bundle", str(small_bundle), state=disk) as running, connected(running.port) as client:
+
+            def ask(key: str) -> tuple[int, str]:
+                client.send(score(BODY, f"x-api-key: {key}"))
+                found = client.answer()
+                return found.status, found.json().get("type", "").rpartition(":")[2]
+
+            assert ask(keys[0]) == (200, "")
+            fill(disk / "filler")
+            assert ask(keys[-1]) == (503, "not-counted")
+            (disk / "filler").unlink()
+            assert [ask(key) for key in keys] == [(200, "")] * len(keys)
 
 
 @pytest.mark.parametrize("asgi", [False, True], ids=["protocol", "asgi"])

@@ -29,7 +29,7 @@ class Limiter(Protocol):
     """What counts requests (see ``creditrisk.service.access.rates``)."""
 
     def take(self, place: int, limit: int) -> int:
-        """Count one; 0, or the seconds to wait where there were too many."""
+        """Count one; 0, or the seconds to wait where there were too many. Raises OSError where it cannot be counted."""
         ...
 
 
@@ -82,7 +82,8 @@ class Gate:
         """Who asks; None where no key is needed.
 
         Raises:
-            Problem: 401 without a valid key, 403 where its scope does not suffice, 429 where it asks too often.
+            Problem: 401 without a valid key, 403 where its scope does not suffice, 429 where it asks too often, 503
+                where that cannot be counted.
         """
         if self._clock() - self._looked > LOOK_SECONDS:
             self.look()
@@ -99,7 +100,11 @@ class Gate:
             raise Problem(403, "forbidden", f"This key lacks the scope {scope!r}.")
         limit = caller.per_minute or self._per_minute
         if limit is not None and self.rates is not None:
-            wait = self.rates.take(self._places[caller.id], limit)
+            try:
+                wait = self.rates.take(self._places[caller.id], limit)
+            except OSError:
+                detail = "This key's requests cannot be counted, since the disk is full; try again later."
+                raise Problem(503, "not-counted", detail, headers={"Retry-After": "5"}) from None
             if wait:
                 detail = f"This key may ask {limit:,} times a minute; ask again in {wait} seconds."
                 raise Problem(429, "too-many-requests", detail, headers={"Retry-After": str(wait)})

@@ -42,13 +42,14 @@ class Rates:
             fcntl.flock(handle, fcntl.LOCK_EX)
             if os.fstat(handle).st_size != SIZE:
                 os.ftruncate(handle, SIZE)
+            _reserve(handle, 1)
             self._map = mmap.mmap(handle, SIZE)
         except OSError as error:
             raise ServiceError(f"{path}: the rate limits' file cannot be made: {error.strerror}.") from None
         self._cells = memoryview(self._map).cast("Q")
         self._cells[0] = max(self._cells[0], seat + 1)
         fcntl.flock(handle, fcntl.LOCK_UN)  # said aloud: the map holds a copy of the handle
-        os.close(handle)
+        self._handle, self._rows = handle, 1
 
     def take(self, place: int, limit: int) -> int:
         """Count one request of a key; 0, or the seconds after which it may ask again where the limit is reached.
@@ -56,7 +57,13 @@ class Rates:
         Args:
             place: the key's place in the file of keys.
             limit: requests in one minute.
+
+        Raises:
+            OSError: there is no room on the disk for a key's first count.
         """
+        if place + 2 > self._rows:
+            _reserve(self._handle, place + 2)
+            self._rows = place + 2
         cells, now = self._cells, int(self._clock())
         minute = now // 60
         row = SEATS * (place + 1)
@@ -75,3 +82,10 @@ class Rates:
         """Let the file go."""
         self._cells.release()
         self._map.close()
+        os.close(self._handle)
+
+
+def _reserve(handle: int, rows: int) -> None:
+    """Give the first rows their place on the disk: a full one ends by a signal who writes to a hole of a map."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(handle, 0, 8 * SEATS * rows)
