@@ -16,7 +16,7 @@ from creditrisk.settings import Frozen
 
 PREFIX = "CREDITRISK_SERVICE_"
 BARE = {"AUDIT": "audit", "DATABASE_URL": "database_url"}
-"""Variables without the prefix."""
+"""Variables without the prefix; the same settings may be set with it."""
 
 
 class ServiceSettings(Frozen):
@@ -65,19 +65,23 @@ class ServiceSettings(Frozen):
 
     @classmethod
     def from_environment(cls, project: Project, environment: Mapping[str, str] | None = None) -> Self:
-        """Read the environment.
+        """Read the environment; an empty variable is as good as none.
 
         Raises:
-            ServiceError: a variable is unknown or its value is not what it must be.
+            ServiceError: a variable is unknown, its value is not what it must be, or two names of one setting differ.
         """
-        given = dict(os.environ if environment is None else environment)
-        values: dict[str, str] = {field: given[name] for name, field in BARE.items() if given.get(name)}
-        for name, value in given.items():
-            if name.startswith(PREFIX):
-                field = name.removeprefix(PREFIX).lower()
-                if field not in cls.model_fields:
-                    raise ServiceError(f"{name}: unknown setting.{nearest(field, cls.model_fields)}")
-                values[field] = value
+        values: dict[str, str] = {}
+        names: dict[str, str] = {}
+        for name, value in sorted((os.environ if environment is None else environment).items()):
+            if name not in BARE and not name.startswith(PREFIX):
+                continue
+            setting = BARE.get(name) or name.removeprefix(PREFIX).lower()
+            if setting not in cls.model_fields:
+                raise ServiceError(f"{name}: unknown setting.{nearest(setting, cls.model_fields)}")
+            if value and values.setdefault(setting, value) != value:
+                raise ServiceError(f"{names[setting]} and {name} say different things; set one of them.")
+            if value:
+                names[setting] = name
         values.setdefault("state", str(project.root / "6.production" / "state"))
         try:
             return cls.model_validate(values)
@@ -90,9 +94,9 @@ class ServiceSettings(Frozen):
 
     def to_environment(self) -> dict[str, str]:
         """The variables that say the same, for worker processes."""
-        bare = {field: name for name, field in BARE.items()}
-        plain = self.model_dump(mode="json", exclude_none=True)
-        return {bare.get(field, f"{PREFIX}{field.upper()}"): str(value) for field, value in plain.items()}
+        plain = {field: str(value) for field, value in self.model_dump(mode="json", exclude_none=True).items()}
+        named = {f"{PREFIX}{field.upper()}": value for field, value in plain.items()}
+        return named | {name: plain[field] for name, field in BARE.items() if field in plain}
 
     @property
     def loopback(self) -> bool:
