@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,21 @@ def test_erase_and_prune_say_how_much(tmp_path: Path, capsys: pytest.CaptureFixt
     assert main(["--json", "records", "prune", "--days", "1"]) == 0
     assert json.loads(capsys.readouterr().out)["removed_here"] == 1
     assert local_rows(path, "SELECT kind FROM events") == [("erasure",)]
+
+
+def test_what_a_command_makes_before_the_service_does_is_this_users_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = tmp_path / "state"
+    monkeypatch.setenv("CREDITRISK_SERVICE_STATE", str(state))
+    before = os.umask(0o022)
+    try:
+        assert main(["keys", "create", "--scope", "score", "--name", "shop"]) == 0
+        assert main(["records", "erase", "--applicant", "Somebody"]) == 0
+    finally:
+        assert os.umask(before) == 0o022, "what the same process makes afterwards is as it was"
+    assert (state / "decisions.db").is_file()
+    assert [path.name for path in (state, *state.iterdir()) if path.stat().st_mode & 0o077] == []
 
 
 @pytest.mark.parametrize("arguments", [["erase", "--applicant", "Somebody"], ["prune", "--days", "1"]])

@@ -11,11 +11,13 @@ from rich.table import Table
 from creditrisk.commands.context import Context
 from creditrisk.errors import ServiceError
 from creditrisk.service.access.keys import MAX_NAME, Caller, KeyStore
+from creditrisk.service.processes.private import private
 from creditrisk.service.settings import ServiceSettings
 
 SHOWN = ("id", "name", "scopes", "created", "per_minute", "revoked")
 
 
+@private()
 def command_keys(context: Context, arguments: Namespace) -> None:
     """Do one of the three."""
     store = KeyStore(ServiceSettings.from_environment(context.project).state / "keys.json")

@@ -9,6 +9,7 @@ import msgspec
 
 from creditrisk.commands.context import Context
 from creditrisk.errors import ServiceError
+from creditrisk.service.processes.private import private
 from creditrisk.service.settings import ServiceSettings
 
 
@@ -20,6 +21,7 @@ def command_migrate(context: Context, arguments: Namespace) -> None:
     context.show({"revision": migrate(settings.database_url)})
 
 
+@private()
 def command_erase(context: Context, arguments: Namespace) -> None:
     """Remove every record of an applicant."""
     from creditrisk.service.records.erasure import erase
@@ -28,6 +30,7 @@ def command_erase(context: Context, arguments: Namespace) -> None:
     context.show(msgspec.structs.asdict(erase(settings, arguments.applicant, _user())))
 
 
+@private()
 def command_prune(context: Context, arguments: Namespace) -> None:
     """Remove what is older than the retention time."""
     from creditrisk.service.records import retention
