@@ -6,7 +6,9 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from postgres import Postgres
@@ -15,10 +17,14 @@ from service.events import event, fill, local_rows, remote_rows, repeat, until
 from creditrisk.service.log.sqlite import Writer, connect
 from creditrisk.service.record import Group
 from creditrisk.service.records import local, status
+from creditrisk.service.records.erasure import erase
 from creditrisk.service.records.forward import Forwarder
 from creditrisk.service.records.forwarder import Work
 from creditrisk.service.records.keeper import Keeper
 from creditrisk.service.settings import ServiceSettings
+
+if TYPE_CHECKING:
+    from psycopg import Connection
 
 pytestmark = pytest.mark.slow
 COPIED = "SELECT id, seq FROM creditrisk.events ORDER BY seq"
@@ -64,6 +70,27 @@ def test_a_batch_that_comes_a_second_time_changes_nothing(path: Path, database: 
         local.advance(log, path, 5)  # as though the process had died before it wrote down how far it was
         assert forwarder.step(log) == 15
     assert remote_rows(database, COPIED) == local_rows(path, KEPT)
+
+
+def test_who_is_erased_while_a_batch_waits_to_be_copied_is_not_copied(path: Path, database: str) -> None:
+    """The erasure has come to its end everywhere before the batch that was read before it is written."""
+    fill(path, [([event(1, "Somebody")], None), ([event(2, "other")], None)])
+
+    class Late(Forwarder):
+        erased = False
+
+        def connected(self) -> Connection[tuple[Any, ...]]:
+            if not self.erased:
+                self.erased = True
+                assert erase(settings(path.parent, database), "Somebody", "officer").decisions == 1
+            return super().connected()
+
+    with local.opened(path) as log, closing(Late(path, database)) as forwarder:
+        while forwarder.step(log):
+            pass
+    query = "SELECT kind, applicant_id FROM {}events ORDER BY id"
+    assert remote_rows(database, query.format("creditrisk.")) == local_rows(path, query.format(""))
+    assert remote_rows(database, "SELECT id FROM creditrisk.events WHERE applicant_id = 'Somebody'") == []
 
 
 def settings(state: Path, url: str | None, days: int | None = None) -> ServiceSettings:

@@ -41,6 +41,7 @@ class Forwarder:
             psycopg.Error: PostgreSQL is away or refuses; the batch comes again with the next step.
             ServiceError: its tables cannot be made.
         """
+        done = erasure.carried_out(log)  # before the batch is read, or it may hold whom an erasure removed in between
         batch = local.batch_after(log, local.cursor(log))
         self._idle = 0 if batch.events else self._idle + 1
         if self._idle % IDLE_STEPS > 1:
@@ -49,7 +50,7 @@ class Forwarder:
         with connection.transaction():
             # Who erases waits for this batch, or is seen here: what was erased elsewhere is not copied.
             connection.execute(WRITING)
-            asked = erasure.waiting(connection, erasure.carried_out(log))
+            asked = erasure.waiting(connection, done)
             if not asked and batch.events:
                 if batch.idempotency:
                     insert_idempotency(connection, batch.idempotency)
