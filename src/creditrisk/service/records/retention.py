@@ -69,8 +69,7 @@ def prune_here(
                     count += len(ids)
                     if len(ids) < local.CHUNK:
                         break
-            with local.emptied(connection, path):
-                pass
+            local.empty(connection, path)
     if not (state / "files").is_dir():
         return Pruned(count, 0)
     from creditrisk.service.files.chunks import folders
