@@ -84,8 +84,9 @@ class Group:
     idempotency: Idempotency | None
     done: Done
     looked_up: int | None = None
-    """How many erasures the log knew of when the decisions that the events are about were looked up; None where they
-    are about none. Where it knows of others by now, the group is not written: it might name who was just erased."""
+    """A number for the erasures that the log knew of when the decisions that the events are about were looked up; None
+    where they are about none. Where it knows of others by now, the group is not written: it might name who was just
+    erased."""
 
     @property
     def guarded(self) -> bool:

@@ -81,7 +81,7 @@ def test_a_row_is_gone_as_soon_as_its_applicants_erasure_is_asked_for(tmp_path: 
     with psycopg.connect(database) as connection:
         connection.execute("INSERT INTO creditrisk.erasures VALUES ('e', 5, 'salt', %s)", (digest_of(b"salt", WHO),))
     assert list(records.many(ids)) == ids[1:]
-    assert records.looked_up(ids)[1] == 1
+    assert records.looked_up(ids)[1] != 0
 
 
 def test_applications_and_chunks_are_written_while_an_applicant_is_taken_out_of_the_files(

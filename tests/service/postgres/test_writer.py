@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -13,9 +14,12 @@ from service.events import event, remote_rows, repeat, said_of, written
 
 from creditrisk.errors import ServiceError
 from creditrisk.service.log.commit import postgres_log
+from creditrisk.service.postgres.asked import ERASURES
 from creditrisk.service.postgres.migrate import migrate
 from creditrisk.service.postgres.writer import PostgresWriter
 from creditrisk.service.record import Conflict, Earlier, Group, Outdated, Stored
+from creditrisk.service.records.read import Records
+from creditrisk.service.settings import ServiceSettings
 
 pytestmark = pytest.mark.slow
 IDS = "SELECT id FROM creditrisk.events ORDER BY id"
@@ -77,7 +81,8 @@ def test_what_is_about_somebody_who_was_erased_since_is_not_written(writer: Post
     item = repeat("k", b"x", b"first")
     batch = [Group([late], item, nobody, 0), *(Group([found], None, nobody) for found in shadows)]
     assert writer.write(batch) == [Outdated(), None, Outdated()]
-    assert writer.write([Group([late], item, nobody, 1)]) == [None]
+    ((known,),) = remote_rows(database, ERASURES.decode())
+    assert writer.write([Group([late], item, nobody, known)]) == [None]
     assert remote_rows(database, IDS) == sorted((found.id,) for found in (one, late, shadows[0]))
 
 
@@ -95,6 +100,23 @@ def test_what_was_written_before_an_erasure_is_not_written_twice_where_it_is_ask
     again = writer.write([*batch, Group([late], None, lambda _: None, 0)], again=True)
     assert again == [Earlier(b"first"), None, Outdated()]
     assert len(remote_rows(database, IDS)) == 3
+
+
+def test_an_erasure_that_is_forgotten_as_another_comes_hides_it_from_nobody(
+    writer: PostgresWriter, database: str
+) -> None:
+    known = "INSERT INTO creditrisk.erasures VALUES (%s, 1, 'a', 'b')"
+    decision = event(1)
+    assert writer.write([Group([decision], None, lambda _: None)]) == [None]
+    with psycopg.connect(database) as connection:
+        connection.execute(known, ("old",))
+    settings = ServiceSettings.model_validate({"state": ".", "database_url": database, "audit": "postgres"})
+    _, erasures = Records(settings, Path("none")).looked_up([decision.id])
+    with psycopg.connect(database) as connection:
+        connection.execute("DELETE FROM creditrisk.erasures")
+        connection.execute(known, ("new",))
+    outcome = said_of(decision, "outcome", "bad", 2)
+    assert writer.write([Group([outcome], None, lambda _: None, erasures)]) == [Outdated()]
 
 
 def test_repeated_keys_get_the_first_answer_and_other_bodies_a_conflict(writer: PostgresWriter, database: str) -> None:

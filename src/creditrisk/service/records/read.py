@@ -90,7 +90,7 @@ class Records:
         return found
 
     def looked_up(self, ids: Sequence[str]) -> tuple[dict[str, Event], int]:
-        """Decisions as ``many`` gives them, and how many erasures the log knew of before they were looked up.
+        """Decisions as ``many`` gives them, and a number for the erasures that the log knew of before.
 
         Raises:
             Problem: 503 where a database is away.
