@@ -40,6 +40,11 @@ def lowest(milliseconds: int) -> str:
     return f"{time48[:8]}-{time48[8:]}-"
 
 
+def made_at(identifier: str) -> int:
+    """When an identifier was made, in milliseconds since 1970."""
+    return int(identifier[:8] + identifier[9:13], 16)
+
+
 def is_identifier(text: str) -> bool:
     """Whether a text has an identifier's form."""
     return bool(_FORM.fullmatch(text))

@@ -41,12 +41,12 @@ def remove_leftovers(state: Path, concerns: Callable[[Path], bool] = lambda _: T
     Args:
         concerns: which of the files' folders to look at.
     """
-    for path in _inside(state / "uploads"):
+    for path in inside(state / "uploads"):
         with contextlib.suppress(FileNotFoundError), alone(path) as left:
             if left:
                 path.unlink()
     busy = set()
-    for folder in filter(concerns, _inside(state / "files")):
+    for folder in filter(concerns, inside(state / "files")):
         if _left_in(folder):
             with contextlib.suppress(FileNotFoundError), alone(folder) as left:
                 if not left:
@@ -58,7 +58,7 @@ def remove_leftovers(state: Path, concerns: Callable[[Path], bool] = lambda _: T
 
 def locked_in(folder: Path, until: str) -> list[str]:
     """What somebody works on in a folder, of those named lower than ``until``."""
-    return [path.name for path in _inside(folder) if path.name < until and _locked(path)]
+    return [path.name for path in inside(folder) if path.name < until and _locked(path)]
 
 
 def _locked(path: Path) -> bool:
@@ -69,7 +69,7 @@ def _locked(path: Path) -> bool:
 
 def _left_in(folder: Path) -> list[Path]:
     """Drafts and unpaired protected attributes; those of a writer at work too."""
-    found = _inside(folder)
+    found = inside(folder)
     there = {path.name for path in found}
     return [
         path
@@ -79,7 +79,8 @@ def _left_in(folder: Path) -> list[Path]:
     ]
 
 
-def _inside(folder: Path) -> list[Path]:
+def inside(folder: Path) -> list[Path]:
+    """What a folder holds; nothing where there is none."""
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         return sorted(folder.iterdir())
     return []

@@ -14,12 +14,12 @@ import msgspec
 
 from creditrisk.errors import ServiceError
 from creditrisk.service.files.uploads import worked_on
-from creditrisk.service.identifiers import Identifiers, lowest
+from creditrisk.service.identifiers import Identifiers, is_identifier, lowest, made_at
 from creditrisk.service.log.sqlite import Writer, connect, locked
 from creditrisk.service.postgres.asked import Asked, asked_for, digest_of
 from creditrisk.service.postgres.database import SCHEMA, driver, node, sentence, text
 from creditrisk.service.postgres.database import connect as connect_postgres
-from creditrisk.service.processes.leftovers import remove_leftovers
+from creditrisk.service.processes.leftovers import inside, remove_leftovers
 from creditrisk.service.processes.locks import LONG_SECONDS
 from creditrisk.service.record import Event, Group
 from creditrisk.service.records import local
@@ -40,6 +40,8 @@ _THEIRS = f"SELECT id, kind FROM {SCHEMA}.events WHERE applicant_id = %s AND (at
 _ABOUT = f"SELECT id FROM {SCHEMA}.events WHERE subject = ANY(%s)".encode()
 _KEYS = f"""DELETE FROM {SCHEMA}.idempotency i USING {SCHEMA}.idempotency_events l
 WHERE l.id = ANY(%s) AND i.key_id = l.key_id AND i.key = l.key""".encode()
+_NEWEST = f"""SELECT greatest((SELECT max(id) FROM {SCHEMA}.events),
+(SELECT max(file_id) FROM {SCHEMA}.file_chunks))""".encode()
 _REMEMBER = f"INSERT INTO {SCHEMA}.erasures VALUES (%s, %s, %s, %s)".encode()
 
 
@@ -65,6 +67,7 @@ def erase(settings: ServiceSettings, applicant_id: str, who: str, key_id: str | 
 def _erase(settings: ServiceSettings, applicant_id: str, who: str, key_id: str | None) -> Erased:
     now = time.time_ns()
     name, at, path = Identifiers().make(now), now // 1_000, settings.state / NAME
+    until = _or_newest(at, _newest_here(settings.state, path))
     theirs: set[str] = set()
     others: set[str] = set()
     rows = 0
@@ -74,11 +77,11 @@ def _erase(settings: ServiceSettings, applicant_id: str, who: str, key_id: str |
         rows = _erase_remotely(settings.database_url, applicant_id, asked, theirs, others)
     try:
         # Files come first: of a row that is found after the log was dealt with, more could be said in the log.
-        rows += erase_from_files(settings.state, lambda one: one == applicant_id, at)
+        rows += erase_from_files(settings.state, lambda one: one == applicant_id, until)
     finally:
         if path.exists() or settings.audit == "sqlite":
             with local.opened(path) as connection:
-                _erase_here(connection, path, lambda: [applicant_id], at, name, theirs, others)
+                _erase_here(connection, path, lambda: [applicant_id], until, name, theirs, others)
     done = Erased(name, len(theirs - others), len(others), rows)
     said = msgspec.json.encode({"who": who, "node": node()})
     _write_down(
@@ -111,6 +114,19 @@ def carry_out(connection: sqlite3.Connection, path: Path, asked: Asked) -> None:
         return sorted(named | {row[0] for row in late if asked.concerns(row[0])})
 
     _erase_here(connection, path, concerned, asked.at, asked.id, set(), set())
+
+
+def _or_newest(at: int, identifier: str | None) -> int:
+    """A time, or the newest record's where it is later: the clock was put back, and what is there goes all the same."""
+    return at if identifier is None else max(at, made_at(identifier) * 1_000 + 999)
+
+
+def _newest_here(state: Path, path: Path) -> str | None:
+    names = [one.name for folder in ("files", "uploads") for one in inside(state / folder) if is_identifier(one.name)]
+    if path.exists():
+        with local.opened(path) as connection:
+            names += [name for (name,) in connection.execute("SELECT max(id) FROM events") if name]
+    return max(names, default=None)
 
 
 def _first_after(at: int) -> str:
@@ -157,9 +173,11 @@ def _erase_remotely(url: str, applicant_id: str, asked: Asked, theirs: set[str],
         from creditrisk.service.postgres.migrate import opened
 
         with opened(url) as connection:
+            (newest,) = connection.execute(_NEWEST).fetchone() or (None,)
+            until = _or_newest(asked.at, newest)
             with connection.transaction():
                 connection.execute(_LOCK)  # nobody is in the middle of writing; whoever comes later reads ``erasures``
-                whom = (text(applicant_id), asked.at, _first_after(asked.at))
+                whom = (text(applicant_id), until, _first_after(until))
                 found = connection.execute(_THEIRS, whom).fetchall()
                 ids = [row[0] for row in found]
                 beside = _beside(found, [row[0] for row in connection.execute(_ABOUT, (ids,))])
@@ -170,7 +188,7 @@ def _erase_remotely(url: str, applicant_id: str, asked: Asked, theirs: set[str],
             # granted, so it is found now; whoever writes one later reads ``erasures`` first and leaves the rows out.
             # Where this ends early, the caller hears it and repeats it; the rest of the chunks is found then.
             so_far = "The applicant was not erased from all files"
-            rows = filechunks.erase(connection, text(applicant_id) or "", _first_after(asked.at))
+            rows = filechunks.erase(connection, text(applicant_id) or "", _first_after(until))
     except error_of_driver as error:
         raise ServiceError(
             f"{so_far}: PostgreSQL says: {sentence(error, url)}. Repeat it when the database answers."
