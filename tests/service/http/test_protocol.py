@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -202,3 +203,27 @@ def test_what_two_parsers_could_read_differently_is_refused(served: Running, nam
         assert client.answer().status == 400
         assert client.ended()
     assert len(records(served)) == before
+
+
+@pytest.mark.parametrize(
+    ("sent", "answers"),
+    [
+        (score(), 1),
+        (LIVE, 1),
+        (score() * 20, 20),
+        (score(f"[{','.join([BODY.decode()] * 200)}]".encode(), target="/v1/score/batch"), 1),
+        (score() + LIVE[:9], 1),
+        (score()[:-1], 0),
+        (LIVE[:-1], 0),
+    ],
+    ids=["hot", "other", "pipelined", "slow", "half of a second", "half a body", "half a head"],
+)
+def test_who_sends_no_more_after_a_whole_request_is_answered_before_the_end(
+    running: Running, sent: bytes, answers: int
+) -> None:
+    """As ``nc -N`` does; before, the record was written and its answer was not."""
+    with connected(running.port) as client:
+        client.send(sent)
+        client.socket.shutdown(socket.SHUT_WR)
+        assert [client.answer().status for _ in range(answers)] == [200] * answers
+        assert client.ended()

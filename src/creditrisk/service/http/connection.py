@@ -2,7 +2,8 @@
 
 Answers leave in the order of the requests; reading stops while a request waits its turn or the client does not take
 its answers; a head has a limit in size and a request one in time; what cannot be understood is refused only after what
-came before it was answered; and a refused client has time to read why. A shutdown finishes what began.
+came before it was answered; and a refused client has time to read why. Who stops sending after a request, as ``nc -N``
+does, is answered. A shutdown finishes what began.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import httptools
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from creditrisk.service.http.border import too_slow
@@ -30,6 +32,17 @@ LINGER_SECONDS = 2.0
 """How long a client may go on sending after its last answer; closed at once, it would not see the answer."""
 STALL_SECONDS = 60.0
 """How long a client may take none of its answer."""
+
+
+class Flow(FlowControl):
+    """Reading and writing; reading is not taken up again once the client has said that it sends no more."""
+
+    over = False
+
+    def resume_reading(self) -> None:
+        """Read on; where there is nothing more to come, the event loop would take it for an error."""
+        if not self.over:
+            super().resume_reading()
 
 
 class Connection(HttpToolsProtocol):
@@ -62,6 +75,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection in, unless there are too many; one from beyond loopback makes keys compulsory."""
         super().connection_made(transport)
+        self.flow: Flow = Flow(transport)
         if self.server is not None and self.server[1] is not None and not is_loopback(self.server[0]):
             self._service.gate.demand()
         self._sweeper.start()
@@ -79,6 +93,14 @@ class Connection(HttpToolsProtocol):
             turn.disconnected = True
             turn.message_event.set()
         super().connection_lost(exc)
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Answer what came whole before the client said that it sends no more, which is not yet to be gone."""
+        last = self.cycle
+        if self._ended or last is None or last.response_complete or last.more_body:
+            return False
+        last.keep_alive, self.flow.over = False, True
+        return True
 
     def data_received(self, data: bytes) -> None:
         """Let the parser call back."""
@@ -255,7 +277,7 @@ class Connection(HttpToolsProtocol):
     def _close(self, unread: bool) -> None:
         """Close when all is written; where the client may still be sending, only after it has had time to read."""
         self._ended, self._since = True, self._sweeper.now
-        if unread and self.transport.can_write_eof():
+        if unread and not self.flow.over and self.transport.can_write_eof():
             self._lingering = True
             self.transport.write_eof()
             self.flow.resume_reading()
