@@ -68,7 +68,7 @@ class NotWrittenError(Exception):
 
 
 class UnsureError(Exception):
-    """Nobody knows whether a group is in the log: the process that writes ended over it, more than once."""
+    """Nobody knows whether a group is in the log: the process that writes ended over it, or a connection was lost."""
 
 
 Stored = Earlier | Conflict | Outdated | Exception | None

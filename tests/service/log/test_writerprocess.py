@@ -213,6 +213,24 @@ def test_of_a_batch_by_which_two_processes_ended_nobody_is_sure_and_the_next_one
 
 
 @pytest.mark.usefixtures("steady")
+def test_what_a_second_process_cannot_write_the_first_may_have_written(tmp_path: Path, run: Run) -> None:
+    path = tmp_path / "log.db"
+
+    async def work(desk: Desk) -> None:
+        with locked(path):
+            desk.give([group(1)])
+            connection = sqlite3.connect(path, isolation_level=None)
+            connection.execute("CREATE TRIGGER no BEFORE INSERT ON events BEGIN SELECT RAISE(ABORT, 'no'); END")
+            connection.close()
+            await desk.killed()
+        (result,) = await desk.results()
+        assert isinstance(result, UnsureError), "to say that nothing was decided would be a guess"
+        assert isinstance((await desk.written([group(2)]))[0], NotWrittenError)
+
+    run(path, work)
+
+
+@pytest.mark.usefixtures("steady")
 def test_one_that_was_killed_while_it_was_told_is_told_again(tmp_path: Path, run: Run) -> None:
     path = tmp_path / "log.db"
     large = [event(number)._replace(request=bytes([number]) * 3_000_000) for number in range(4)]

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -17,7 +18,7 @@ from creditrisk.service.log.commit import postgres_log
 from creditrisk.service.postgres.asked import ERASURES
 from creditrisk.service.postgres.migrate import migrate
 from creditrisk.service.postgres.writer import PostgresWriter
-from creditrisk.service.record import Conflict, Earlier, Group, Outdated, Stored
+from creditrisk.service.record import Conflict, Earlier, Group, Outdated, Stored, UnsureError
 from creditrisk.service.records.read import Records
 from creditrisk.service.settings import ServiceSettings
 
@@ -181,8 +182,8 @@ def test_while_the_server_is_away_groups_fail_and_connecting_waits_longer_each_t
     now = 1.0
     third = writer.write([group(4)])
     writer.close()
-    assert isinstance(first, psycopg.OperationalError)
-    assert second is first
+    assert isinstance(first, UnsureError), "it was on its way"
+    assert isinstance(second, psycopg.OperationalError)
     assert third == [None]
     assert len(remote_rows(database, IDS)) == 2
 
@@ -192,6 +193,27 @@ def test_a_commit_whose_answer_was_lost_is_not_made_twice(writer: PostgresWriter
     assert writer.write([one]) == [None]
     assert writer.write([one], again=True) == [None]
     assert len(remote_rows(database, IDS)) == 1
+
+
+def test_of_a_commit_whose_answer_was_lost_with_the_server_nobody_is_sure(
+    writer: PostgresWriter, database: str, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that is told that nothing was decided asks again, and is decided upon twice."""
+    batch, other, insert = [group(1)], PostgresWriter(database), writer._insert
+
+    def lost(*arguments: Any) -> None:
+        assert other.write(batch) == [None]  # as the commit whose answer is lost
+        other.close()
+        postgres.stop()
+        monkeypatch.undo()
+        insert(*arguments)
+
+    assert writer.write([group(2)]) == [None]
+    monkeypatch.setattr(writer, "_insert", lost)
+    results = writer.write(batch)
+    postgres.start()
+    assert [type(one) for one in results] == [UnsureError]
+    assert (batch[0].events[0].id,) in remote_rows(database, IDS)
 
 
 def test_a_log_without_an_address_is_a_sentence() -> None:

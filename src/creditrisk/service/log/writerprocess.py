@@ -202,6 +202,8 @@ class WriterProcess:
             self._kill()
             return
         said.clear()
+        if self._tries > 1:  # what this process could not write, the one before it may have written
+            results = [UnsureError(str(one)) if isinstance(one, NotWrittenError) else one for one in results]
         self._report(results, seconds)
 
     def _report(self, results: list[Stored], seconds: float) -> None:

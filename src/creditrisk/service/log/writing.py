@@ -33,6 +33,7 @@ from creditrisk.service.record import (
     NotWrittenError,
     Outdated,
     Stored,
+    UnsureError,
 )
 from creditrisk.service.telemetry.output import take_over
 
@@ -56,7 +57,7 @@ class Order(msgspec.Struct, array_like=True):
 class Fate(msgspec.Struct, array_like=True):
     """What became of a group."""
 
-    kind: Literal["durable", "earlier", "conflict", "outdated", "failed"]
+    kind: Literal["durable", "earlier", "conflict", "outdated", "failed", "unsure"]
     content: bytes = b""
     """The earlier answer, or the kind of error."""
 
@@ -108,6 +109,8 @@ def _stored(fate: Fate) -> Stored:
         return Conflict()
     if fate.kind == "outdated":
         return Outdated()
+    if fate.kind == "unsure":
+        return UnsureError(fate.content.decode())
     return Earlier(fate.content) if fate.kind == "earlier" else NotWrittenError(fate.content.decode())
 
 
@@ -119,7 +122,7 @@ def _fate(result: Stored) -> Fate:
     if isinstance(result, Conflict | Outdated):
         return Fate("conflict" if isinstance(result, Conflict) else "outdated")
     # What an exception says may quote a value, which belongs in no log.
-    return Fate("failed", type(result).__name__.encode())
+    return Fate("unsure" if isinstance(result, UnsureError) else "failed", type(result).__name__.encode())
 
 
 class BatchWriter(Protocol):

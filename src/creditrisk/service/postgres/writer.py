@@ -17,7 +17,7 @@ from creditrisk.service.postgres.asked import ERASURES, WRITING
 from creditrisk.service.postgres.database import SCHEMA, node
 from creditrisk.service.postgres.insert import Link, insert_events, insert_idempotency, insert_links
 from creditrisk.service.postgres.migrate import opened
-from creditrisk.service.record import Conflict, Earlier, Event, Group, Idempotency, Outdated, Stored
+from creditrisk.service.record import Conflict, Earlier, Event, Group, Idempotency, Outdated, Stored, UnsureError
 
 LONGEST_PAUSE = 5.0
 _THERE = f"SELECT id FROM {SCHEMA}.events WHERE id = ANY(%s)".encode()
@@ -38,6 +38,8 @@ class PostgresWriter:
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
         self._pause, self._not_before = 0.0, 0.0
         self._trouble: Exception | None = None
+        self._sent = False
+        """Whether there was a connection to give the last batch to."""
 
     def write(self, batch: Sequence[Group], again: bool = False) -> list[Stored]:
         """Make a batch durable. A group whose write failed is not in the log and gets the exception.
@@ -48,8 +50,8 @@ class PostgresWriter:
         """
         try:
             return self._commit(batch, again)
-        except psycopg.OperationalError:
-            return self._once_more(batch)
+        except psycopg.OperationalError as error:
+            return self._once_more(batch, self._perhaps_there(error))
         except psycopg.Error as error:  # one group that cannot be written must not take the others with it
             return [error] if len(batch) == 1 else [self._alone(group, again) for group in batch]
         except Exception as error:  # not set up, or no tables: nothing can be written
@@ -60,18 +62,23 @@ class PostgresWriter:
         if self._connection is not None:
             self._connection.close()
 
-    def _once_more(self, batch: Sequence[Group]) -> list[Stored]:
+    def _once_more(self, batch: Sequence[Group], perhaps_there: bool) -> list[Stored]:
         """The connection was lost, perhaps after the commit: what is there already is passed over."""
         try:
             return self._commit(batch, again=True)
         except Exception as error:
-            return [error] * len(batch)
+            unsure = perhaps_there or self._perhaps_there(error)
+            return [UnsureError(type(error).__name__) if unsure else error] * len(batch)
+
+    def _perhaps_there(self, error: Exception) -> bool:
+        """Whether a batch may be committed all the same: it was sent, and not the server but the connection failed."""
+        return self._sent and isinstance(error, psycopg.OperationalError) and error.sqlstate is None
 
     def _alone(self, group: Group, again: bool) -> Stored:
         try:
             return self._commit([group], again)[0]
         except Exception as error:
-            return error
+            return UnsureError(type(error).__name__) if self._perhaps_there(error) else error
 
     def _connected(self) -> psycopg.Connection[tuple[Any, ...]]:
         if self._connection is not None and not self._connection.closed:
@@ -88,7 +95,9 @@ class PostgresWriter:
         return connection
 
     def _commit(self, batch: Sequence[Group], again: bool) -> list[Stored]:
+        self._sent = False
         connection = self._connected()
+        self._sent = True
         try:
             results: list[Stored]
             if any(group.idempotency or group.guarded for group in batch):
