@@ -125,6 +125,19 @@ def test_what_is_no_table_gets_a_problem(
     assert not list((running.state / "uploads").iterdir())
 
 
+@pytest.mark.parametrize(
+    "named", ["name=file; FileName=a.csv", "name=\"file\"; filename*=utf-8''%C3%BC.csv", 'filename=""']
+)
+def test_the_file_of_a_form_is_the_part_that_has_a_files_name(client: httpx.Client, named: str) -> None:
+    """A field may be called so, and its value may look so, before the file comes."""
+    fields = ['name="filename"', 'name="a; filename=b"']
+    parts = [*((field, "a,b\n1,2\n") for field in fields), (named, small_table(3).drop("outcome").write_csv())]
+    disposed = "--x\r\nContent-Disposition: form-data; {}\r\n\r\n{}\r\n"
+    form = "".join(disposed.format(*part) for part in parts) + "--x--\r\n"
+    found = client.post("/v1/score/file", content=form, headers={"content-type": "multipart/form-data; boundary=x"})
+    assert answers(found).height == 3
+
+
 def test_a_file_that_unfolds_beyond_its_memory_is_refused(tmp_path: Path, small_bundle: Path) -> None:
     """The rows differ, since equal ones would be kept once, and lie in one group, since groups are read in turn."""
     rows, content = 20_000, io.BytesIO()

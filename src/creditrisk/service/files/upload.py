@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from email.message import Message
 from pathlib import Path
@@ -19,7 +20,8 @@ PARQUET_MARK = b"PAR1"
 GZIP_MARK, ZIP_MARK = b"\x1f\x8b", b"PK\x03\x04"
 CSV_TYPES = ("text/csv", "application/csv", "text/plain")
 PARQUET_TYPES = ("application/vnd.apache.parquet", "application/octet-stream")
-
+_QUOTED, _FILE_NAME = re.compile(rb'"(?:\\.|[^"\\])*"'), re.compile(rb";\s*filename\*?\s*=", re.IGNORECASE)
+"""A text in quotes, and the parameter that makes a form's part a file."""
 WRITE_BYTES = 1 << 20
 """Bytes that are gathered before a thread writes them."""
 
@@ -143,8 +145,8 @@ class _Form(_Plain):
         self._value += data[start:end]
 
     def _header_end(self) -> None:
-        if self._header.lower() == b"content-disposition" and b"filename" in self._value:
-            self._named = True
+        if self._header.lower() == b"content-disposition":
+            self._named = _FILE_NAME.search(_QUOTED.sub(b"", self._value)) is not None
         self._header, self._value = b"", b""
 
     def _headers_finished(self) -> None:
