@@ -10,6 +10,7 @@ from service.events import event, fill, local_rows
 from creditrisk.cli import main
 from creditrisk.service.log.sqlite import locked
 from creditrisk.service.postgres.migrate import HEAD
+from creditrisk.service.records import local
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +51,18 @@ def test_erase_and_prune_say_how_much(tmp_path: Path, capsys: pytest.CaptureFixt
     assert main(["--json", "records", "prune", "--days", "1"]) == 0
     assert json.loads(capsys.readouterr().out)["removed_here"] == 1
     assert local_rows(path, "SELECT kind FROM events") == [("erasure",)]
+
+
+def test_an_erasure_that_does_not_reach_the_copies_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In a shell that lacks the service's DATABASE_URL."""
+    path = tmp_path / "decisions.db"
+    fill(path, [([event(1, "Somebody")], None)])
+    with local.opened(path) as log:
+        local.advance(log, path, 1)
+    assert code(["--json", "records", "erase", "--applicant", "Somebody"]) == 1
+    said = capsys.readouterr()
+    assert json.loads(said.out)["decisions"] == 1
+    assert "erased on this machine alone" in said.err
 
 
 def test_what_a_command_makes_before_the_service_does_is_this_users_alone(

@@ -24,10 +24,15 @@ def command_migrate(context: Context, arguments: Namespace) -> None:
 @private()
 def command_erase(context: Context, arguments: Namespace) -> None:
     """Remove every record of an applicant."""
-    from creditrisk.service.records.erasure import erase
+    from creditrisk.service.records.erasure import erase, was_copied
 
     settings = ServiceSettings.from_environment(context.project)
     context.show(msgspec.structs.asdict(erase(settings, arguments.applicant, _user())))
+    if settings.database_url is None and was_copied(settings):
+        raise ServiceError(
+            "The applicant was erased on this machine alone: its records were copied to PostgreSQL, and DATABASE_URL "
+            "is not set here. Set it as the service has it and repeat this, unless that database is gone."
+        )
 
 
 @private()

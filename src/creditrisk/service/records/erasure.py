@@ -64,6 +64,15 @@ def erase(settings: ServiceSettings, applicant_id: str, who: str, key_id: str | 
     return done
 
 
+def was_copied(settings: ServiceSettings) -> bool:
+    """Whether records of this machine's log were ever copied to PostgreSQL."""
+    path = settings.state / NAME
+    if not path.exists():
+        return False
+    with local.opened(path) as connection:
+        return local.cursor(connection) > 0
+
+
 def _erase(settings: ServiceSettings, applicant_id: str, who: str, key_id: str | None) -> Erased:
     now = time.time_ns()
     name, at, path = Identifiers().make(now), now // 1_000, settings.state / NAME
