@@ -251,3 +251,21 @@ def test_a_forwarder_that_works_no_more_is_started_again(path: Path, database: s
         until(lambda: keeper.process_id not in (first, None))
     finally:
         keeper.stop()
+
+
+def test_a_forwarder_that_cannot_start_is_tried_again(path: Path, database: str) -> None:
+    """As on a full disk, or with too many files open, when the worker starts."""
+    fill(path, [([event(1)], None)])
+    lock = path.with_name("forwarder.lock")
+    lock.mkdir()
+    keeper = Keeper(settings(path.parent, database))
+    keeper.start()
+    try:
+        keeper._thread.join(0.2)
+        assert keeper.process_id is None
+        lock.rmdir()
+        until(lambda: keeper.process_id is not None or not keeper._thread.is_alive())
+        assert keeper.process_id is not None
+    finally:
+        keeper.stop()
+    assert remote_rows(database, COPIED) == local_rows(path, KEPT)

@@ -51,14 +51,23 @@ class Keeper:
         self._thread.join()
 
     def _run(self) -> None:
-        with (self._settings.state / "forwarder.lock").open("ab") as lock:
-            while not self._stopping.is_set():
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    self._stopping.wait(LOOK_SECONDS)
-                else:
-                    self._look_after(lock)
+        while not self._stopping.is_set():
+            try:
+                with (self._settings.state / "forwarder.lock").open("ab") as lock:
+                    self._stand_by(lock)
+            except OSError as error:  # the disk is full, or too many files are open; there may be room later
+                _LOGGER.error("the forwarder cannot be started: %s", error.strerror)
+                self._stopping.wait(LOOK_SECONDS)
+
+    def _stand_by(self, lock: BinaryIO) -> None:
+        """Look after the child once no other worker does."""
+        while not self._stopping.is_set():
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                self._stopping.wait(LOOK_SECONDS)
+            else:
+                self._look_after(lock)
 
     def _look_after(self, lock: BinaryIO) -> None:
         """Run the child until this worker stops."""
