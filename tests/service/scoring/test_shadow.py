@@ -1,6 +1,7 @@
 import asyncio
 import json
 from pathlib import Path
+from typing import NoReturn
 
 import msgspec
 import pytest
@@ -57,6 +58,30 @@ def challenger(lender: Lender) -> Live:
 async def settled(counts: Counts, count: int) -> None:
     while sum(counts.shadow.values()) < count:
         await asyncio.sleep(0.001)
+
+
+def test_a_fault_of_the_challenger_costs_its_answer_and_none_after_it(
+    champion: Live, challenger: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, counts, score_row = Kept(), Counts(), challenger.scorer.score_row
+
+    def once(*_: object) -> NoReturn:
+        monkeypatch.setattr(challenger.scorer, "score_row", score_row)
+        raise ZeroDivisionError
+
+    async def offered() -> None:
+        shadow = Shadow(challenger, log, asyncio.get_running_loop(), counts)
+        monkeypatch.setattr(challenger.scorer, "score_row", once)
+        for count in (1, 2):
+            request = msgspec.convert({"application": APPLICATION}, Request)
+            shadow.offer(request, champion.answer(request, IDENTIFIER), "key")
+            async with asyncio.timeout(30):
+                await settled(counts, count)
+        shadow.close()
+
+    asyncio.run(offered())
+    assert counts.shadow == {"dropped": 1, "scored": 1}
+    assert len(log.events) == 1
 
 
 def test_the_challengers_score_is_recorded_under_the_decision(champion: Live, challenger: Live) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import logging
 import threading
 import time
 from queue import SimpleQueue
@@ -17,6 +18,7 @@ from creditrisk.service.record import SHADOW, Event, Group, Log, Stored
 from creditrisk.service.scoring.live import Live, ModelNamed, ScoreAnswer
 from creditrisk.service.scoring.schema import Request, day
 from creditrisk.service.telemetry.counts import Counts
+from creditrisk.service.telemetry.journal import where
 
 LIMIT = 256
 """Applications that may wait."""
@@ -79,7 +81,12 @@ class Shadow:
             if time.monotonic() - since > LATE_SECONDS:
                 self._hand_over(None)
                 continue
-            self._hand_over(self._event(request, answer, key_id))
+            try:
+                event = self._event(request, answer, key_id)
+            except Exception as error:  # a challenger's fault costs its answer, and not all that come after
+                logging.getLogger("creditrisk.service").error("the challenger failed: %s", where(error))
+                event = None
+            self._hand_over(event)
             time.sleep(0)  # lets the event loop's thread have the interpreter before the next one
 
     def _event(self, request: Request, answer: ScoreAnswer, key_id: str | None) -> Event:
