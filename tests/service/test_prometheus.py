@@ -144,3 +144,10 @@ def test_an_alert_is_shown_while_its_worker_lives(tmp_path: Path) -> None:
     assert 'creditrisk_alert{alert="refused-version"} 1.0' in text
     assert "creditrisk_audit_waiting 3.0" in text
     assert 'creditrisk_alert{alert="refused-version"}' not in exposition(service, "")[0].decode()
+
+
+@pytest.mark.parametrize("accept", ["application/openmetrics-text; version=abc", "text/plain;version=x;escaping"])
+def test_a_scraper_that_asks_for_what_cannot_be_gets_the_plain_text(client: httpx.Client, accept: str) -> None:
+    found = client.get("/metrics", headers={"accept": accept})
+    assert (found.status_code, found.headers["content-type"].partition(";")[0]) == (200, "text/plain")
+    assert "creditrisk_requests_total" in found.text

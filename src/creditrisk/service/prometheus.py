@@ -27,7 +27,10 @@ def exposition(service: Service, accept: str) -> tuple[bytes, str]:
     """The metrics as text, and its media type by what the scraper accepts."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Collected(service))
-    encode, media_type = choose_encoder(accept)
+    try:
+        encode, media_type = choose_encoder(accept)
+    except Exception:  # it stumbles over parameters that are none, such as a version without a number
+        encode, media_type = choose_encoder("")
     return encode(registry), media_type
 
 
