@@ -6,7 +6,7 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
-from creditrisk.service.processes.child import LONGEST_WAIT, STOPPED_SECONDS, Child
+from creditrisk.service.processes.child import LONGEST_WAIT, STOPPED_LOOKS, Child
 from creditrisk.service.processes.stopped import is_stopped
 
 
@@ -65,7 +65,7 @@ def test_a_child_that_was_stopped_is_ended_and_started_again(tmp_path: Path) -> 
     first = child._process
     assert first is not None
     stop(first)
-    for _ in range(int(STOPPED_SECONDS)):
+    for _ in range(STOPPED_LOOKS):
         clock.now += 1.0
         child.tend()
         assert first.poll() is None
@@ -74,7 +74,7 @@ def test_a_child_that_was_stopped_is_ended_and_started_again(tmp_path: Path) -> 
         time.sleep(0.01)
     child.tend()
     stop(first)
-    for _ in range(int(STOPPED_SECONDS) + 1):
+    for _ in range(STOPPED_LOOKS + 1):
         clock.now += 1.0
         child.tend()
     assert first.wait(60) == -signal.SIGKILL

@@ -264,8 +264,9 @@ def test_a_forwarder_that_cannot_start_is_tried_again(path: Path, database: str)
         keeper._thread.join(0.2)
         assert keeper.process_id is None
         lock.rmdir()
-        until(lambda: keeper.process_id is not None or not keeper._thread.is_alive())
+        until(lambda: status.read(path.parent) is not None or not keeper._thread.is_alive())
         assert keeper.process_id is not None
+        until(lambda: (found := status.read(path.parent)) is not None and found.seq == 1)
     finally:
         keeper.stop()
     assert remote_rows(database, COPIED) == local_rows(path, KEPT)

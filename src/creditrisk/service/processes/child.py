@@ -18,13 +18,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO
 
-from creditrisk.service.processes.stopped import is_stopped
+from creditrisk.service.processes.stopped import Standing
 
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
 """Seconds before a child that ended is started again; doubled each time until it has lived for the longest."""
 END_SECONDS = 5.0
-STOPPED_SECONDS = 10.0
-"""How long a child may stand still by a signal; then it is killed, and started again as one that ended."""
+STOPPED_LOOKS = 10
+"""How often a child may be found standing still; then it is killed, and started again as one that ended."""
 
 
 class Child:
@@ -44,7 +44,8 @@ class Child:
         self._lock, self._environment, self._clock = lock, dict(environment), clock
         self._held: IO[bytes] | None = None
         self._process: subprocess.Popen[bytes] | None = None
-        self._started = self._due = self._moved = 0.0
+        self._standing = Standing(STOPPED_LOOKS)
+        self._started = self._due = 0.0
         self._wait = FIRST_WAIT
         self.ended: int | None = None
         """The status with which the last child ended by itself; None while there is one."""
@@ -70,12 +71,13 @@ class Child:
             return
         if self._process is not None and self._process.poll() is not None:
             self._buried(self._process.returncode)
-        self._end_a_stopped_one()
+        if self._process is not None and self._standing.too_long(self._process):
+            self.kill()
         if self._process is None and self._clock() >= self._due:
             self._process = subprocess.Popen(
                 self._command, env=self._environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
             )
-            self._started = self._moved = self._clock()
+            self._started, self._standing = self._clock(), Standing(STOPPED_LOOKS)
 
     def kill(self) -> None:
         """End a child that is of no use; it is started again as one that ended."""
@@ -95,12 +97,6 @@ class Child:
         if self._held is not None:
             self._held.close()
             self._held = None
-
-    def _end_a_stopped_one(self) -> None:
-        if self._process is None or not is_stopped(self._process):
-            self._moved = self._clock()
-        elif self._clock() - self._moved > STOPPED_SECONDS:
-            self.kill()
 
     def _take_lead(self) -> bool:
         self._lock.parent.mkdir(parents=True, exist_ok=True)

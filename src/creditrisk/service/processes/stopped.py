@@ -10,7 +10,7 @@ from asyncio.subprocess import Process
 from typing import Protocol
 
 LOOK_SECONDS, LOOKS = 1.0, 5
-"""How often a child that works for one request is looked at, and may be found standing still."""
+"""How often a child is looked at, and may be found standing still where others wait for it."""
 _WATCHED: set[asyncio.Task[None]] = set()
 
 
@@ -33,6 +33,24 @@ def is_stopped(process: Child) -> bool:
         return False
 
 
+class Standing:
+    """How often in a row a child was found standing still; whoever looks after it asks about once a second.
+
+    Looks are counted and not seconds: where the worker was stopped with its child, no time has gone by for either.
+
+    Args:
+        most: how often it may be.
+    """
+
+    def __init__(self, most: int = LOOKS) -> None:
+        self._most, self._found = most, 0
+
+    def too_long(self, process: Child) -> bool:
+        """Look; whether it shall be killed."""
+        self._found = self._found + 1 if is_stopped(process) else 0
+        return self._found > self._most
+
+
 def watch_over(process: Process, what: str) -> None:
     """See, until it ends, that a child that works for one request is killed where it was stopped.
 
@@ -47,11 +65,10 @@ def watch_over(process: Process, what: str) -> None:
 
 
 async def _until_it_ends(process: Process, what: str) -> None:
-    stood = 0
+    standing = Standing()
     while process.returncode is None:
         await asyncio.sleep(LOOK_SECONDS)
-        stood = stood + 1 if is_stopped(process) else 0
-        if stood > LOOKS:
+        if standing.too_long(process):
             logging.getLogger("creditrisk.service").error("%s was stopped by a signal and is killed", what)
             with contextlib.suppress(ProcessLookupError):
                 process.kill()

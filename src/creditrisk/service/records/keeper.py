@@ -10,12 +10,11 @@ import sys
 import threading
 from typing import BinaryIO
 
-from creditrisk.service.processes.stopped import is_stopped
+from creditrisk.service.processes.stopped import Standing
 from creditrisk.service.settings import ServiceSettings
 
 LOOK_SECONDS = 1.0
 LONGEST_PAUSE = 30.0
-STOPPED_LOOKS = 5
 MODULE = "creditrisk.service.records.forwarder"
 _LOGGER = logging.getLogger("creditrisk.service")
 
@@ -86,15 +85,15 @@ class Keeper:
 
     def _until_it_ends(self) -> None:
         """Wait; one that was stopped by a signal is killed: it may hold the lock of the log, and all workers wait."""
-        process, stood = self._process, 0
+        process, standing = self._process, Standing()
         assert process is not None
         while True:
             try:
                 process.wait(LOOK_SECONDS)
                 return
             except subprocess.TimeoutExpired:
-                stood = stood + 1 if is_stopped(process) else 0
-            if stood > STOPPED_LOOKS:
+                pass
+            if standing.too_long(process):
                 _LOGGER.error("the forwarder was stopped by a signal and is killed")
                 process.kill()
 
