@@ -19,6 +19,8 @@ from creditrisk.service.processes.stopped import watch_over
 from creditrisk.service.settings import ServiceSettings
 
 READ_BYTES = 1 << 18
+_ON = " Under the same Idempotency-Key, scoring goes on behind what is recorded already."
+"""What is recorded before the work breaks off was decided, also where the first answer had not left yet."""
 _ENDING: set[asyncio.Task[None]] = set()
 """Children that are being ended; a request that was cut off does not wait for it."""
 
@@ -134,7 +136,7 @@ class FileChild:
 
 def no_space() -> Problem:
     """503: a disk took no more."""
-    detail = "The file or its record could not be written, so nothing was decided; try again later."
+    detail = f"The file or its record could not be written, so there is no answer; try again later.{_ON}"
     return Problem(503, "not-recorded", detail, headers={"Retry-After": "30"})
 
 
@@ -148,4 +150,4 @@ def _problem(code: int, said: str) -> Problem:
     if code == WORKED_ON:
         detail = "The file with this Idempotency-Key is still being scored; try again later."
         return Problem(409, "file-not-complete", detail, headers={"Retry-After": "10"})
-    return Problem(500, "file-failed", "The file could not be scored; nothing was decided.")
+    return Problem(500, "file-failed", f"The file could not be scored, so there is no answer.{_ON}")
