@@ -28,26 +28,44 @@ class Parser(argparse.ArgumentParser):
         raise SystemExit(1)
 
 
+FIRST_STEPS = """\
+first steps:
+  run, score                             the simulated loans, from table to answers
+  new-portfolio, run --portfolio NAME    a table of your own
+  experiment, store-best, run            better parameters
+  COMMAND --help                         what a command takes
+"""
+
+
 def build_parser() -> Parser:
     """Every command and its options; heavy modules are imported only by the command that is called."""
     parser = Parser(
-        prog="main.py", description="A table of loans in, a tested and registered model out.", parents=[_common()]
+        prog="main.py",
+        description="A table of loans in, a tested and registered model out. Without a command: run.",
+        epilog=FIRST_STEPS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        parents=[_common()],
     )
     parser.set_defaults(command="run:command_run")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
 
     def add(name: str, target: str, text: str) -> Parser:
-        sub = commands.add_parser(name, help=text, description=text, parents=[_common(argparse.SUPPRESS)])
-        sub.set_defaults(command=target)
+        sub = commands.add_parser(name, help=text, description=text, parents=[_common(argparse.SUPPRESS, name)])
+        sub.set_defaults(command=target, word=name)
         return sub
 
     add("run", "run:command_run", "the whole lifecycle; the same as no command at all")
-    add("use", "portfolio:command_use", "make a portfolio the current one").add_argument("name")
+    add("use", "portfolio:command_use", "make a portfolio the current one").add_argument(
+        "name", help="a contract in 1.data/portfolios"
+    )
     _add_new_portfolio(add("new-portfolio", "portfolio:command_new", "write a first contract for any table"))
     contract = add("contract", "portfolio:command_contract", "check a contract, or pin its local table's digest")
-    contract.add_argument("action", choices=("check", "pin"))
+    text = "check: the contract, and the columns of its table; pin: write the table's SHA-256 into it"
+    contract.add_argument("action", choices=("check", "pin"), help=text)
     score = add("score", "score:command_score", "score a table with the champion")
-    score.add_argument("table", help="CSV (also .gz) or Parquet with the contract's raw columns")
+    score.add_argument(
+        "table", help="CSV (also .gz) or Parquet with the contract's raw columns, with or without the outcome"
+    )
     score.add_argument("--out", required=True, help="where the answers go: .csv or .parquet")
     score.add_argument("--bundle", metavar="FOLDER", help="a bundle's folder in place of the champion")
     _add_experiment(add("experiment", "experiment:command_experiment", "search every family, tracked in MLflow"))
@@ -80,15 +98,26 @@ def build_parser() -> Parser:
     history.add_argument("--verify", action="store_true", help=text)
     add("status", "registry:command_status", "portfolio, champion, data and what is stale")
     page = add("mlflow", "registry:command_mlflow", "open MLflow's page on the tracked runs")
-    page.add_argument("--port", type=_port, default=5000)
-    page.add_argument("--no-browser", action="store_true")
+    page.add_argument("--port", type=_port, default=5000, help="5000 where absent")
+    page.add_argument("--no-browser", action="store_true", help="serve the page without opening it")
     return parser
 
 
-def _common(default: object = None) -> Parser:
+WITHOUT_PORTFOLIO = {
+    "use": "the portfolio's name stands alone: main.py use NAME",
+    "new-portfolio": "it chooses among the portfolios that there are; the new one gets its name by --name",
+    "keys": "API keys are those of all portfolios",
+    "records": "the service's records are those of all portfolios",
+    "mlflow": "MLflow's page shows all portfolios",
+}
+"""Commands that take no ``--portfolio``, and why: it would change nothing of what they do."""
+
+
+def _common(default: object = None, command: str = "") -> Parser:
     """Options that every command takes. A sub-command's are suppressed where absent: they may stand before it too."""
     common = Parser(add_help=False)
     text = "a contract in 1.data/portfolios; the current one where absent"
+    text = argparse.SUPPRESS if command in WITHOUT_PORTFOLIO else text
     common.add_argument("--portfolio", metavar="NAME", default=default, help=text)
     json_default = default if default == argparse.SUPPRESS else False
     common.add_argument("--json", action="store_true", default=json_default, help="print the result for a machine")
@@ -113,7 +142,7 @@ def _add_records(add: Callable[[str, str, str], Parser]) -> None:
         "erase": "remove every record of an applicant, here and in PostgreSQL",
         "prune": "remove what is older than the retention time",
     }.items():
-        action = actions.add_parser(name, help=text, description=text, parents=[_common(argparse.SUPPRESS)])
+        action = actions.add_parser(name, help=text, description=text, parents=[_common(argparse.SUPPRESS, "records")])
         action.set_defaults(command=f"records:command_{name}")
         if name == "erase":
             action.add_argument("--applicant", required=True, metavar="ID", help="the applicant_id of the requests")
@@ -128,7 +157,7 @@ def _add_experiment(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--trials", type=_positive(int), metavar="N", help="end after so many further trials")
     text = "end after so many minutes; 10 where neither this nor --trials is given"
     parser.add_argument("--minutes", type=_positive(float), metavar="M", help=text)
-    text = "processes that work on the study side by side; 1 where absent"
+    text = "processes that work on the study side by side, one a core at most; 1 where absent"
     parser.add_argument("--jobs", type=_positive(int), default=1, metavar="J", help=text)
     _add_study(parser)
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
@@ -176,7 +205,9 @@ def _add_keys(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--per-minute", type=int, metavar="N", help="requests in one minute, over all workers")
 
 
-def _stopped() -> int:
+def _stopped(parsed: argparse.Namespace) -> int:
+    if getattr(parsed, "worker", False):
+        return 130  # the process that started it says so for all
     print("stopped; what was finished is kept, the rest is made again by the same command.", file=sys.stderr)
     return 130
 
@@ -224,9 +255,19 @@ def _sentence(error: CreditRiskError | OSError | ImportError) -> str:
     return str(error)
 
 
+def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line, without options that its command would not heed."""
+    parser = build_parser()
+    parsed = parser.parse_args(arguments)
+    word = getattr(parsed, "word", "run")
+    if parsed.portfolio is not None and word in WITHOUT_PORTFOLIO:
+        parser.error(f"{word} takes no --portfolio: {WITHOUT_PORTFOLIO[word]}")
+    return parsed
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the exit code (1 after a sentence on standard error)."""
-    parsed = build_parser().parse_args(arguments)
+    parsed = _parsed(arguments)
     module, _, function = parsed.command.partition(":")
     try:
         work = getattr(importlib.import_module(f"creditrisk.commands.{module}"), function)
@@ -238,9 +279,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except (CreditRiskError, OSError, ImportError) as error:
         if _interrupted(error):
-            return _stopped()
+            return _stopped(parsed)
         print(f"error: {_sentence(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        return _stopped()
+        return _stopped(parsed)
     return 0

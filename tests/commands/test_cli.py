@@ -13,7 +13,7 @@ import pytest
 import yaml
 from support import ROOT, little_space, small_table
 
-from creditrisk.cli import build_parser, main
+from creditrisk.cli import WITHOUT_PORTFOLIO, build_parser, main
 from creditrisk.commands.context import Context, set_params
 from creditrisk.commands.portfolio import pin
 from creditrisk.commands.registry import command_mlflow
@@ -43,6 +43,11 @@ columns:
         (["contract", "pinn"], "Did you mean 'pin'?"),
         (["score"], "required: table, --out. Type"),
         (["mlflow", "--port", "99999"], "'99999', expected a number from 1 to 65535. Type"),
+        (["use", "taiwan", "--portfolio", "simulated"], "use takes no --portfolio: the portfolio's name stands alone"),
+        (["new-portfolio", "t.csv", "--target", "y", "--portfolio", "mine"], "the new one gets its name by --name"),
+        (["--portfolio", "taiwan", "keys", "list"], "keys takes no --portfolio"),
+        (["records", "prune", "--portfolio", "taiwan"], "records takes no --portfolio"),
+        (["mlflow", "--portfolio", "taiwan"], "mlflow takes no --portfolio"),
     ],
 )
 def test_a_wrong_word_gets_a_sentence(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -50,6 +55,25 @@ def test_a_wrong_word_gets_a_sentence(arguments: list[str], said: str, capsys: p
         main(arguments)
     assert stopped.value.code == 1
     assert said in capsys.readouterr().err
+
+
+def test_help_offers_an_option_only_where_it_counts(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ("run", "score", *WITHOUT_PORTFOLIO):
+        with pytest.raises(SystemExit):
+            build_parser().parse_args([command, "--help"])
+        assert ("--portfolio" in capsys.readouterr().out) is (command not in WITHOUT_PORTFOLIO)
+
+
+@pytest.mark.parametrize(("words", "said"), [(["--worker"], ""), ([], "stopped; ")])
+def test_of_several_processes_one_says_that_a_search_was_stopped(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(jobs: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("creditrisk.commands.experiment.check_jobs", stopped)
+    assert main(["experiment", *words]) == 130
+    assert capsys.readouterr().err[: len("stopped; ")] == said
 
 
 def test_an_unknown_portfolio_suggests_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,7 +20,7 @@ from search.lab import SPACE
 from support import ROOT, Checkout, copy_project
 
 from creditrisk.cli import main
-from creditrisk.commands.experiment import chosen_families
+from creditrisk.commands.experiment import check_jobs, chosen_families
 from creditrisk.errors import DataError, ModelError, TrackingError
 from creditrisk.search.process import PROCESS
 from creditrisk.search.space import Search
@@ -109,6 +109,15 @@ def test_a_part_of_a_package_that_is_there_is_a_fault_of_ours(monkeypatch: pytes
     monkeypatch.setattr("creditrisk.commands.experiment.command_experiment", asks)
     with pytest.raises(ModuleNotFoundError, match=r"numpy\.nosuch"):
         main(["experiment"])
+
+
+def test_more_processes_than_cores_are_refused_before_any_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    check_jobs(4)
+    with pytest.raises(DataError, match="--jobs 99999: expected 4 at most on this machine"):
+        check_jobs(99_999)
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    check_jobs(2)
 
 
 @pytest.mark.parametrize("wrong", [["--trials", "0"], ["--minutes", "soon"], ["--jobs", "-1"]])

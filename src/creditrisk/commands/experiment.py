@@ -44,6 +44,7 @@ def command_experiment(context: Context, arguments: Namespace) -> None:
     from creditrisk.search.interruption import interruptible
     from creditrisk.search.space import Search
 
+    check_jobs(arguments.jobs)
     search = Search.from_yaml(context.project.experiments / SEARCH_FILE)
     members = context.params(arguments.portfolio).model.blend.members
     families = chosen_families(arguments.families, search, members)
@@ -69,6 +70,20 @@ def command_experiment(context: Context, arguments: Namespace) -> None:
             raise
         session.finish()
         _show(context, session, params)
+
+
+def check_jobs(jobs: int) -> None:
+    """See that this machine has the cores for so many processes; two are always granted.
+
+    Raises:
+        DataError: it has not: they would take its memory and wait for each other.
+    """
+    most = max(2, os.cpu_count() or 1)
+    if jobs > most:
+        raise DataError(
+            f"--jobs {jobs}: expected {most} at most on this machine, one for each core; "
+            "with --study-storage postgresql://... other machines take part."
+        )
 
 
 def _prepare(context: Context, arguments: Namespace) -> None:

@@ -167,7 +167,9 @@ def lines(summary: dict[str, Any]) -> list[tuple[str, str]]:
     ]
     if "oracle_auc" in metrics:
         shown.append(("oracle AUC", f"{metrics['oracle_auc']:.4f}  (the simulation's true PD on the same rows)"))
-    score = f"uv run main.py score TABLE --out scores.csv --portfolio {summary['portfolio']}"
+    name = summary["portfolio"]
+    # a line that works as it stands: the portfolio's own rows, in place of which any table with these columns may stand
+    score = f"uv run main.py score 1.data/tables/{name}/raw/raw.parquet --out scores.csv --portfolio {name}"
     without = "look at the report, then change the contract or params.yaml, and uv run main.py"
     return [
         *shown,
