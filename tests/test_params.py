@@ -46,3 +46,9 @@ def test_wrong_params_are_said(text: str, said: str) -> None:
         Params.from_text(text, "params.yaml")
     assert said in str(caught.value)
     assert "params.yaml" in str(caught.value)
+
+
+def test_an_absent_file_is_brought_back_by_git_and_no_other_file_is_offered(tmp_path: Path) -> None:
+    (tmp_path / "dvc.yaml").touch()
+    with pytest.raises(ContractError, match=r"params\.yaml: no such file; in its folder, git checkout params\.yaml"):
+        Params.from_yaml(tmp_path / "params.yaml")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from creditrisk.contract import Name
+from creditrisk.errors import ContractError
 from creditrisk.settings import Frozen
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -257,3 +259,14 @@ class Params(Frozen):
     evaluation: EvaluationParams = EvaluationParams()
     gates: GatesParams = GatesParams()
     registry: RegistryParams = RegistryParams()
+
+    @classmethod
+    def from_yaml(cls, path: Path) -> Self:
+        """Read and check params.yaml.
+
+        Raises:
+            ContractError: naming the file, the place in it, the value and what was expected.
+        """
+        if not path.exists():
+            raise ContractError(f"{path}: no such file; in its folder, git checkout {path.name} brings it back.")
+        return super().from_yaml(path)

@@ -206,3 +206,15 @@ def test_a_port_that_is_taken_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path:
         port = taken.getsockname()[1]
         with pytest.raises(TrackingError, match=rf"127\.0\.0\.1:{port}: another program answers .* --port"):
             command_mlflow(Context(Project(tmp_path), as_json=False), Namespace(port=port, no_browser=True))
+
+
+def test_no_page_is_opened_on_what_is_no_database(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mlflow.db").write_text("garbage " * 100)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with pytest.raises(TrackingError, match="not an SQLite database or is damaged"):
+        command_mlflow(Context(Project(tmp_path), as_json=False), Namespace(port=port, no_browser=True))
+    assert capfd.readouterr() == ("", "")

@@ -171,6 +171,17 @@ def test_a_ledger_that_was_tampered_with_does_not_verify(checkout: Checkout) -> 
 
 
 @pytest.mark.slow
+def test_where_the_registry_was_deleted_the_ledger_is_not_said_to_be_empty(checkout: Checkout) -> None:
+    (checkout.root / "3.experiments" / "mlflow.db").unlink()
+    for command in (["history"], ["history", "--verify"], ["status"]):
+        done = checkout.main(*command)
+        assert "1 promotion of this model in another registry" in done.stdout, command
+        assert "nothing was promoted" not in done.stdout
+    assert result(checkout, "run")["promotion"]["champion"] == "1"
+    assert result(checkout, "history")["elsewhere"] == 1
+
+
+@pytest.mark.slow
 def test_the_champion_predicts_a_raw_table_through_mlflow_alone(checkout: Checkout) -> None:
     small_table(40).write_csv(checkout.root / "3.experiments" / "loans.csv")
     code = (

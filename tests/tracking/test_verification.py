@@ -13,16 +13,16 @@ from creditrisk.tracking.ledger import Ledger
 from creditrisk.tracking.promotion import verify_history
 from creditrisk.tracking.registry import CHAMPION
 from creditrisk.tracking.store import connected
-from creditrisk.tracking.verification import verify_ledger
+from creditrisk.tracking.verification import rows_elsewhere, verify_ledger
 
 OTHER = "CreditRiskModel-other"
 
 
-def promote_other(project: Project) -> None:
+def promote_other(project: Project, model: str = OTHER) -> None:
     Ledger.open(project).append(
-        "another chain",
+        f"another chain of {model}",
         GENESIS,
-        model=OTHER,
+        model=model,
         action="promote",
         version="1",
         digest="0" * 64,
@@ -36,6 +36,14 @@ def promote_other(project: Project) -> None:
 def test_the_rows_of_every_model_are_counted(bank: Project, small: Params) -> None:
     promote_other(bank)
     assert verify_ledger(bank, small) == {"CreditRiskModel-other": 1, "CreditRiskModel-small": 1}
+
+
+def test_rows_of_the_same_model_in_another_registry_are_counted_apart(bank: Project, small: Params) -> None:
+    promote_other(bank)
+    assert rows_elsewhere(bank, small) == 0
+    promote_other(bank, "CreditRiskModel-small")
+    assert rows_elsewhere(bank, small) == 1
+    assert verify_history(bank, small) == 1
 
 
 def test_an_edited_row_of_another_portfolio_is_found(bank: Project, small: Params) -> None:

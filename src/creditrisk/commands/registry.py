@@ -64,14 +64,17 @@ def command_rollback(context: Context, arguments: Namespace) -> None:
 def command_history(context: Context, arguments: Namespace) -> None:
     """The ledger of a portfolio; to verify, that of all of them."""
     from creditrisk.tracking.promotion import history
+    from creditrisk.tracking.verification import rows_elsewhere
 
     params = context.params(arguments.portfolio)
+    elsewhere = rows_elsewhere(context.project, params)
+    others = [("ledger", _elsewhere(elsewhere))] if elsewhere else []
     if arguments.verify:
         counts = _verified(context.project, params, named=arguments.portfolio is not None)
         told = ", ".join(f"{count} of {model}" for model, count in counts.items())
         context.show(
             {"rows": sum(counts.values()), "models": counts, "whole": True},
-            [("ledger", f"rows: {told or 'none'}; every hash right, registry agrees")],
+            [("ledger", f"rows: {told or 'none'}; every hash right, registry agrees"), *others],
         )
         return
     rows = history(context.project, params)
@@ -82,7 +85,8 @@ def command_history(context: Context, arguments: Namespace) -> None:
         )
         for row in rows
     ]
-    context.show({"rows": [row.to_json() for row in rows]}, shown or [("ledger", "empty: nothing was promoted yet")])
+    result = {"rows": [row.to_json() for row in rows], "elsewhere": elsewhere}
+    context.show(result, [*shown, *others] or [("ledger", "empty: nothing was promoted yet")])
 
 
 def _verified(project: Project, params: Params, named: bool) -> dict[str, int]:
@@ -96,9 +100,18 @@ def _verified(project: Project, params: Params, named: bool) -> dict[str, int]:
     return verify_ledger(project, params)
 
 
-def _none(registry: dict[str, Any]) -> str:
+def _elsewhere(rows: int) -> str:
+    return (
+        f"{rows} promotion{'s' * (rows > 1)} of this model in another registry. Where MLflow's database was deleted, "
+        "put it back from a copy; else main.py run begins anew"
+    )
+
+
+def _none(registry: dict[str, Any], elsewhere: int) -> str:
     if registry["divergence"]:
         return "none"
+    if elsewhere and not registry["versions"]:
+        return f"none here, and in the ledger {_elsewhere(elsewhere)}"
     if versions := registry["versions"]:
         return f"none yet: {versions} registered, none promoted; main.py test-model says why"
     return "none yet: main.py run makes the first"
@@ -107,22 +120,24 @@ def _none(registry: dict[str, Any]) -> str:
 def command_status(context: Context, arguments: Namespace) -> None:
     """Portfolio, champion, data, and which stages would run again."""
     from creditrisk.tracking.promotion import status
+    from creditrisk.tracking.verification import rows_elsewhere
 
     params = context.params(arguments.portfolio)
     context.contract(params.portfolio)
     current = context.params().portfolio == params.portfolio
     registry = status(context.project, params)
+    elsewhere = rows_elsewhere(context.project, params)
     data = _data(context.project, params.portfolio)
     stale = stale_stages(context.project) if current else None
     champion = registry["champion"]
     promoted = registry["promoted"]
     context.show(
-        {"portfolio": params.portfolio, "registry": registry, "data": data, "stale": stale},
+        {"portfolio": params.portfolio, "registry": registry | {"elsewhere": elsewhere}, "data": data, "stale": stale},
         [
             ("portfolio", params.portfolio + ("" if current else " (not the current one)")),
-            ("champion", _champion(champion, promoted) if champion else _none(registry)),
+            ("champion", _champion(champion, promoted) if champion else _none(registry, elsewhere)),
             ("challenger", registry["challenger"] or "none"),
-            *([("ALARM", registry["divergence"])] if registry["divergence"] else []),
+            *([("ALARM", registry["divergence"].removeprefix("ALARM: "))] if registry["divergence"] else []),
             ("data", _data_line(data)),
             ("stale", _stale_line(stale)),
         ],
@@ -178,7 +193,7 @@ def stale_stages(project: Project) -> list[str]:
 
 def command_mlflow(context: Context, arguments: Namespace) -> None:
     """Serve MLflow's page on loopback until it is stopped, and open it in a browser."""
-    from creditrisk.tracking.store import artifact_root, tracking_uri
+    from creditrisk.tracking.store import artifact_root, connected, tracking_uri
 
     uri = tracking_uri(context.project)
     page = f"http://127.0.0.1:{arguments.port}"
@@ -189,6 +204,8 @@ def command_mlflow(context: Context, arguments: Namespace) -> None:
         raise TrackingError(f"{uri}: nothing was tracked yet; type main.py run first.")
     if _answers(arguments.port):
         raise TrackingError(f"{page}: another program answers there already; name another port with --port.")
+    with connected(context.project) as client:  # else MLflow's own traceback says that the database is no database
+        client.search_registered_models(max_results=1)
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, "--host", "127.0.0.1"]
     if root := artifact_root(context.project):
         command += ["--default-artifact-root", root]

@@ -8,6 +8,7 @@ from creditrisk.params import Params
 from creditrisk.paths import Project
 from creditrisk.tracking.ledger import Ledger
 from creditrisk.tracking.promotion import verify_history
+from creditrisk.tracking.registry import standing
 
 
 def verify_ledger(project: Project, params: Params) -> dict[str, int]:
@@ -25,3 +26,13 @@ def verify_ledger(project: Project, params: Params) -> dict[str, int]:
     for portfolio in sorted(here):
         verify_history(project, params.model_copy(update={"portfolio": portfolio}))
     return dict(sorted(counts.items()))
+
+
+def rows_elsewhere(project: Project, params: Params) -> int:
+    """Rows of the portfolio's model that belong to another registry, such as one whose database was deleted.
+
+    A registry made anew begins a chain of its own, so it agrees with the ledger and yet knows nothing of these.
+    """
+    found, ledger = standing(project, params), Ledger.open(project)
+    others = (chain for chain in ledger.chains() if chain != found.chain)
+    return sum(row.model == found.model for chain in others for row in ledger.rows(chain))
