@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from creditrisk.commands.fallback import as_before
+from creditrisk.commands.fallback import as_before, at_work
 from creditrisk.errors import DataError
 from creditrisk.paths import Project
 
@@ -127,3 +127,11 @@ def test_a_first_run_has_nothing_to_fall_back_on(tmp_path: Path) -> None:
 def test_two_runs_at_once_are_refused(project: Project) -> None:
     with as_before(project, "small"), pytest.raises(DataError, match=r"another main\.py"), as_before(project, "small"):
         pass
+
+
+def test_whether_a_run_is_at_work_is_found_out_without_a_trace(project: Project, tmp_path: Path) -> None:
+    assert not at_work(Project(tmp_path / "empty"))
+    assert not (tmp_path / "empty").exists()
+    with as_before(project, "small"):
+        assert at_work(project)
+    assert not at_work(project)

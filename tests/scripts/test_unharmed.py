@@ -13,6 +13,9 @@ from typing import Any
 import pytest
 from support import Checkout, small_table
 
+from creditrisk.commands.fallback import as_before
+from creditrisk.paths import Project
+
 FAULTS: dict[str, tuple[Callable[[Checkout], object], str]] = {
     "empty table": (lambda checkout: (checkout.root / "small.csv").write_text(""), "empty"),
     "renamed column, found by the second stage": (
@@ -81,3 +84,28 @@ def test_a_run_that_is_stopped_leaves_everything_as_it_was_and_nothing_at_work(c
     assert files(checkout) == before
     again = checkout.main("run")
     assert again.returncode == 0, again.stdout + again.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("left", ["", '{"write": {"a'])
+def test_what_an_interruption_left_of_dvcs_own_notes_stops_no_run(checkout: Checkout, left: str) -> None:
+    (checkout.root / ".dvc" / "tmp" / "rwlock").write_text(left)
+    checkout.params(lambda params: params["evaluation"].update(bootstrap=200))
+    done = checkout.main("run")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_while_a_run_is_at_work_nobody_changes_what_its_later_stages_read(checkout: Checkout) -> None:
+    params = (checkout.pipeline / "params.yaml").read_bytes()
+    (checkout.root / "1.data" / "portfolios" / "other.yaml").write_text(
+        checkout.contract_path.read_text().replace("name: small", "name: other")
+    )
+    with as_before(Project(checkout.root), "small"):
+        for words in (["use", "other"], ["run", "--portfolio", "other"], ["experiment", "--portfolio", "other"]):
+            done = checkout.main(*words)
+            assert done.returncode == 1
+            assert "another main.py is running the pipeline here" in done.stderr, words
+            assert (checkout.pipeline / "params.yaml").read_bytes() == params
+        assert "not looked at: another main.py is running" in checkout.main("status").stdout
+    assert checkout.main("use", "other").returncode == 0

@@ -3,13 +3,14 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from creditrisk.errors import TrackingError
 from creditrisk.paths import Project
-from creditrisk.tracking.store import check_sqlite, connected, shown, tracking_uri
+from creditrisk.tracking.store import check_sqlite, connected, sentences, shown, tracking_uri
 
 
 def test_the_store_is_the_checkouts_own_unless_the_environment_names_another(
@@ -115,3 +116,24 @@ def test_a_store_of_another_mlflow_is_to_be_upgraded(project: Project) -> None:
 def test_an_error_of_ours_passes_through_unchanged(project: Project) -> None:
     with pytest.raises(TrackingError, match=r"^as it was$"), connected(project):
         raise TrackingError("as it was")
+
+
+def test_a_full_disk_is_said_so(bare: Project) -> None:
+    with (
+        pytest.raises(TrackingError, match=r"mlflow\.db: the disk is full\. Make room there"),
+        sentences(tracking_uri(bare)),
+        closing(sqlite3.connect(bare.experiments / "small.db")) as database,
+    ):
+        database.executescript("PRAGMA max_page_count = 1; CREATE TABLE more (than INTEGER, one INTEGER)")
+
+
+def test_what_the_database_refuses_is_a_sentence_without_a_traceback(
+    project: Project, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with connected(project) as client:
+        assert client.get_experiment("0").name == "Default"
+    with closing(sqlite3.connect(project.experiments / "mlflow.db")) as database, database:
+        database.execute("DROP TABLE experiment_tags")
+    with pytest.raises(TrackingError, match="no such table: experiment_tags"), connected(project) as client:
+        client.set_experiment_tag("0", "any", "value")
+    assert "Traceback" not in capfd.readouterr().err

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from creditrisk.commands.context import NEXT, Context
+from creditrisk.commands.fallback import alone
 from creditrisk.commands.portfolio import check_usable, use
 from creditrisk.commands.run import reproduce
 from creditrisk.contract import APPLICATION_DATE, GROUP
@@ -98,8 +99,7 @@ def _prepare(context: Context, arguments: Namespace) -> None:
         pass  # it answers
     if arguments.portfolio:
         check_usable(context, arguments.portfolio)
-        use(context, arguments.portfolio)
-    reproduce(context, "split_data")
+    reproduce(context, "split_data", arguments.portfolio)
 
 
 def command_store_best(context: Context, arguments: Namespace) -> None:
@@ -124,9 +124,10 @@ def command_store_best(context: Context, arguments: Namespace) -> None:
         trial = session.best()[standing.family]
         kept = sections(trial, session.study.get_trials(deepcopy=False), session.plan)
         text = remark(trial, standing, len(session.plan.folds))
-    changed = keep(context.project.params, standing.family, kept, text)
-    if switched:
-        changed |= use(context, params.portfolio)
+    with alone(context.project):
+        changed = keep(context.project.params, standing.family, kept, text)
+        if switched:
+            changed |= use(context, params.portfolio)
     result = {
         "study": session.study.study_name,
         "family": standing.family,

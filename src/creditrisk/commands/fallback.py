@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from creditrisk.errors import DataError
 from creditrisk.paths import Project
@@ -21,7 +22,15 @@ from creditrisk.paths import Project
 
 @contextmanager
 def as_before(project: Project, portfolio: str) -> Iterator[int]:
-    """Put back what stood there where the work inside fails or is stopped; after a kill the next run does so.
+    """``alone`` and ``kept`` in one: put back what stood there where the work inside fails or is stopped."""
+    with alone(project) as lock, kept(project, portfolio):
+        yield lock
+
+
+@contextmanager
+def alone(project: Project) -> Iterator[int]:
+    """Be the only run in this checkout: two at once would put back each other's tables, and a change of portfolio
+    or parameters in the middle of a run would give its later stages others than its first.
 
     Yields:
         The lock, as a file for a child that may work on after a kill to inherit; until it has ended no run begins.
@@ -29,36 +38,52 @@ def as_before(project: Project, portfolio: str) -> Iterator[int]:
     Raises:
         DataError: another run is at work in this checkout.
     """
-    home = project.artifacts(portfolio).parent
-    home.mkdir(parents=True, exist_ok=True)
-    before = home / ".before"
-    with _alone(home / ".running") as lock:
-        for left in before.glob("*"):  # by a run that was killed
-            if any(_lacks(place, copy) for place, copy in _parts(project, left.name, left)):
-                _put_back(project, left.name, left)
-        _drop(before)
-        kept = before / portfolio
-        _keep(project, portfolio, kept)
-        try:
-            yield lock
-        except BaseException:
-            _put_back(project, portfolio, kept)
-            _drop(before)
-            raise
-        _drop(before)
+    path = _lock_file(project)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        if not _taken(lock):
+            raise DataError(f"{path.parent}: another main.py is running the pipeline here; wait until it has ended.")
+        yield lock.fileno()
+
+
+def at_work(project: Project) -> bool:
+    """Whether a run is at work in this checkout; nothing is made or written to find out."""
+    try:
+        with _lock_file(project).open() as lock:
+            return not _taken(lock)
+    except OSError:
+        return False
+
+
+def _lock_file(project: Project) -> Path:
+    return project.pipeline / "artifacts" / ".running"
+
+
+def _taken(lock: IO[str]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[int]:
-    """Two runs at once would put back each other's tables."""
-    with path.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise DataError(
-                f"{path.parent}: another main.py is running the pipeline here; wait until it has ended."
-            ) from None
-        yield lock.fileno()
+def kept(project: Project, portfolio: str) -> Iterator[None]:
+    """Put back what stood there where the work inside fails or is stopped; after a kill the next run does so."""
+    before = project.artifacts(portfolio).parent / ".before"
+    for left in before.glob("*"):  # by a run that was killed
+        if any(_lacks(place, copy) for place, copy in _parts(project, left.name, left)):
+            _put_back(project, left.name, left)
+    _drop(before)
+    copies = before / portfolio
+    _keep(project, portfolio, copies)
+    try:
+        yield
+    except BaseException:
+        _put_back(project, portfolio, copies)
+        _drop(before)
+        raise
+    _drop(before)
 
 
 def _parts(project: Project, portfolio: str, kept: Path) -> list[tuple[Path, Path]]:

@@ -8,6 +8,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from creditrisk.commands.context import Context, set_params
+from creditrisk.commands.fallback import alone
 from creditrisk.contract import Contract
 from creditrisk.data.cleaning.messages import check_columns
 from creditrisk.data.reading.fetch import check_address, local_path, shown
@@ -55,8 +56,9 @@ def _checked(context: Context, portfolio: str) -> Contract:
 
 
 def command_use(context: Context, arguments: Namespace) -> None:
-    """``main.py use NAME``."""
-    changed = use(context, arguments.name)
+    """``main.py use NAME``; not in the middle of a run, whose later stages would be another portfolio's."""
+    with alone(context.project):
+        changed = use(context, arguments.name)
     context.show({"portfolio": arguments.name, "changed": changed})
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from creditrisk.commands.context import Context
+from creditrisk.commands.fallback import at_work
 from creditrisk.errors import CreditRiskError, TrackingError
 from creditrisk.params import Params
 from creditrisk.paths import Project
@@ -128,7 +129,8 @@ def command_status(context: Context, arguments: Namespace) -> None:
     registry = status(context.project, params)
     elsewhere = rows_elsewhere(context.project, params)
     data = _data(context.project, params.portfolio)
-    stale = stale_stages(context.project) if current else None
+    busy = at_work(context.project)
+    stale = stale_stages(context.project) if current and not busy else None
     champion = registry["champion"]
     promoted = registry["promoted"]
     context.show(
@@ -139,7 +141,7 @@ def command_status(context: Context, arguments: Namespace) -> None:
             ("challenger", registry["challenger"] or "none"),
             *([("ALARM", registry["divergence"].removeprefix("ALARM: "))] if registry["divergence"] else []),
             ("data", _data_line(data)),
-            ("stale", _stale_line(stale)),
+            ("stale", "not looked at: another main.py is running the pipeline" if busy else _stale_line(stale)),
         ],
     )
 

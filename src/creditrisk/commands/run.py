@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 import time
@@ -10,7 +11,7 @@ from contextlib import closing
 from typing import Any, get_args
 
 from creditrisk.commands.context import NEXT, Context
-from creditrisk.commands.fallback import as_before
+from creditrisk.commands.fallback import alone, kept
 from creditrisk.commands.portfolio import check_usable, use
 from creditrisk.commands.stopping import lines_of, stoppable
 from creditrisk.data.split import Part
@@ -34,29 +35,34 @@ def command_run(context: Context, arguments: Namespace) -> None:
     preflight(context.project, params)
     if arguments.portfolio:
         check_usable(context, arguments.portfolio)
-        use(context, arguments.portfolio)
-        params = context.params()
-    reproduce(context)
+    reproduce(context, portfolio=arguments.portfolio)
+    params = context.params(params.portfolio)
     version = ensure_registered(context, params)
     outcome = promote(context.project, params, version=version, who="main.py run", automatic=True)
     summary = summarise(context.project, params, outcome.to_json())
     context.show(summary | {"seconds": round(time.monotonic() - started, 1)}, lines(summary))
 
 
-def reproduce(context: Context, target: str | None = None) -> None:
+def reproduce(context: Context, target: str | None = None, portfolio: str | None = None) -> None:
     """Run ``dvc repro`` for the current portfolio and show each stage as it goes.
 
     Args:
         context: the checkout.
         target: the last stage to run; None runs them all.
+        portfolio: made the current one before, unless another run is at work.
 
     Raises:
-        DataError: a stage failed; its own sentence is the message, and tables and artifacts are as they were.
+        DataError: another run is at work, or a stage failed: its own sentence is the message, and tables and artifacts
+            are as they were.
         KeyboardInterrupt: it was stopped, by Ctrl-C or otherwise; they are as they were, too.
     """
     _prepare_dvc(context.project)
-    with stoppable(), as_before(context.project, context.params().portfolio) as lock:
-        _repro(context, target, lock)
+    with stoppable(), alone(context.project) as lock:
+        _free_dvc(context.project)
+        if portfolio is not None:
+            use(context, portfolio)
+        with kept(context.project, context.params().portfolio):
+            _repro(context, target, lock)
 
 
 def _repro(context: Context, target: str | None, lock: int) -> None:
@@ -106,6 +112,20 @@ def _prepare_dvc(project: Project) -> None:
     if not inside_git and not local.exists():
         dvc.mkdir(exist_ok=True)
         local.write_text("[core]\n    no_scm = true\n", encoding="utf-8")
+
+
+def _free_dvc(project: Project) -> None:
+    """Remove DVC's file of who reads and writes what, where an interruption fell into the writing of it.
+
+    DVC writes it in place and refuses all work once it is half-written.
+    """
+    path = project.root / ".dvc" / "tmp" / "rwlock"
+    try:
+        json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return
+    except ValueError:
+        path.unlink(missing_ok=True)
 
 
 def ensure_registered(context: Context, params: Params) -> str:

@@ -100,6 +100,8 @@ def quiet() -> None:
         os.environ.setdefault(name, value)
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # What its database refuses is logged with a traceback, and raised as well: the sentence is ours.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     # It regrets that an environment made by uv has no pip.
     logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)
 
@@ -204,6 +206,8 @@ def _sentence(uri: str, error: Any) -> str:
     small = text.lower()
     if "readonly database" in small or "read-only" in small:
         return f"{where}: it is read-only. Make it writable, or name another store in MLFLOW_TRACKING_URI."
+    if "disk is full" in small or "no space left" in small:
+        return f"{where}: the disk is full. Make room there and type the same again."
     if "database is locked" in small:
         return f"{where}: another program holds it locked. Wait for it to end (an open mlflow page does not lock)."
     if "not a database" in small or "malformed" in small:
