@@ -18,6 +18,11 @@ def test_the_nearest_name_may_be_written_in_other_letters(name: str, known: list
         (OSError(28, "No space left on device", "out.csv"), "out.csv: No space left on device"),
         (OSError("No space left on device (os error 28)\nmore"), "a file: No space left on device (os error 28)"),
         (OSError(), "a file: OSError"),
+        (
+            OSError("libgomp.so.1: cannot open shared object file: No such file or directory"),
+            "libgomp.so.1: cannot open shared object file: No such file or directory; LightGBM needs this library of "
+            "the system (Debian and Ubuntu: apt-get install libgomp1)",
+        ),
     ],
 )
 def test_an_error_that_names_no_file_still_says_what_is_wrong(error: OSError, said: str) -> None:

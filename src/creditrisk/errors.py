@@ -53,6 +53,8 @@ class ServiceError(CreditRiskError):
 def os_sentence(error: OSError) -> str:
     """Which file and what is wrong with it; libraries raise errors that name neither."""
     what = error.strerror or str(error).partition("\n")[0] or type(error).__name__
+    if "libgomp" in what:  # a bare Linux image lacks it, and the training packages bring it along but for LightGBM
+        return f"{what}; LightGBM needs this library of the system (Debian and Ubuntu: apt-get install libgomp1)"
     return f"{error.filename or 'a file'}: {what}"
 
 

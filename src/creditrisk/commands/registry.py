@@ -69,7 +69,7 @@ def command_history(context: Context, arguments: Namespace) -> None:
 
     params = context.params(arguments.portfolio)
     elsewhere = rows_elsewhere(context.project, params)
-    others = [("ledger", _elsewhere(elsewhere))] if elsewhere else []
+    others = [("ledger", f"besides {_elsewhere(elsewhere)}")] if elsewhere else []
     if arguments.verify:
         counts = _verified(context.project, params, named=arguments.portfolio is not None)
         told = ", ".join(f"{count} of {model}" for model, count in counts.items())
@@ -102,17 +102,18 @@ def _verified(project: Project, params: Params, named: bool) -> dict[str, int]:
 
 
 def _elsewhere(rows: int) -> str:
-    return (
-        f"{rows} promotion{'s' * (rows > 1)} of this model in another registry. Where MLflow's database was deleted, "
-        "put it back from a copy; else main.py run begins anew"
-    )
+    what = f"{rows} promotion{'s' * (rows > 1)} of this model in another registry"
+    return f"{what}, such as one whose database was deleted"
 
 
 def _none(registry: dict[str, Any], elsewhere: int) -> str:
     if registry["divergence"]:
         return "none"
     if elsewhere and not registry["versions"]:
-        return f"none here, and in the ledger {_elsewhere(elsewhere)}"
+        return (
+            f"none here, but the ledger holds {_elsewhere(elsewhere)}. Put MLflow's database back from a copy, or type "
+            "main.py run, which begins anew"
+        )
     if versions := registry["versions"]:
         return f"none yet: {versions} registered, none promoted; main.py test-model says why"
     return "none yet: main.py run makes the first"

@@ -65,6 +65,10 @@ def run(work: Callable[[Stage], str]) -> None:
     except CreditRiskError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(1) from None
+    except FileNotFoundError as error:
+        said = "The stages before this one make what it reads: in 4.dvc_pipeline, uv run dvc repro runs them in order."
+        print(f"error: {os_sentence(error)}. {said}", file=sys.stderr)
+        raise SystemExit(1) from None
     except OSError as error:
         print(f"error: {os_sentence(error)}. Nothing was kept of this stage; mend it and run again.", file=sys.stderr)
         raise SystemExit(1) from None
