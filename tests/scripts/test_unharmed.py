@@ -109,3 +109,16 @@ def test_while_a_run_is_at_work_nobody_changes_what_its_later_stages_read(checko
             assert (checkout.pipeline / "params.yaml").read_bytes() == params
         assert "not looked at: another main.py is running" in checkout.main("status").stdout
     assert checkout.main("use", "other").returncode == 0
+
+
+@pytest.mark.slow
+def test_what_a_bare_dvc_repro_loses_dvc_checkout_brings_back(checkout: Checkout) -> None:
+    """The readme says so: DVC removes a stage's files before it runs it, and main.py is not there to put them back."""
+    before = files(checkout)
+    checkout.contract(lambda contract: contract["columns"]["income"].update(max=1, out_of_range="quarantine"))
+    assert checkout.repro().returncode != 0
+    assert not (checkout.artifacts / "cleaning.json").exists()  # where DVC leaves it one day, the readme can be shorter
+    done = checkout.run(sys.executable, "-m", "dvc", "checkout", "--force", folder="4.dvc_pipeline")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {name for name, content in files(checkout).items() if before.get(name) != content} <= {"dvc.lock"}
+    assert files(checkout).keys() == before.keys()
