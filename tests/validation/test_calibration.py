@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from creditrisk.validation.calibration import check_calibration, wilson
+from creditrisk.validation.calibration import check_calibration
 
 Floats = NDArray[np.float64]
 
@@ -16,14 +16,6 @@ def sample(rows: int, seed: int, factor: float = 1.0) -> tuple[Floats, Floats]:
     random = np.random.default_rng(seed)
     pd = random.beta(1, 8, rows)
     return (random.random(rows) < pd).astype(float), np.minimum(pd * factor, 0.999)
-
-
-def test_wilson_interval_equals_scipys() -> None:
-    from scipy.stats import binomtest
-
-    for bads, rows in ((0, 20), (3, 50), (50, 50)):
-        expected = binomtest(bads, rows).proportion_ci(0.95, method="wilson")
-        assert wilson(bads / rows, rows) == pytest.approx((expected.low, expected.high), abs=1e-12)
 
 
 def test_right_pds_pass_and_wrong_ones_fail() -> None:

