@@ -1,6 +1,7 @@
 """Curves, pictures and the files of both."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -83,6 +84,33 @@ def test_files_are_those_named_and_hold_plain_records(tmp_path: Path) -> None:
         assert all(isinstance(v, (int, float)) for record in records for v in record.values())
     for path in written[len(DATA_FILES) :]:
         assert ElementTree.parse(path).getroot().tag.endswith("svg")
+
+
+def test_nothing_of_a_former_run_stays_beside_the_new_files(tmp_path: Path) -> None:
+    y, pd, score = sample(400, 1)
+    drawn = draw(y, pd, score)[:3]
+    write_plots(tmp_path / "plots", y, pd, score, pictures=drawn)
+    written = write_plots(tmp_path / "plots", y, pd, score, pictures=drawn[:1])
+    assert sorted((tmp_path / "plots").iterdir()) == sorted(written)
+    assert [path.name for path in tmp_path.iterdir()] == ["plots"]
+
+
+@pytest.mark.parametrize("broken", ["write_bytes", "rename"])
+def test_a_failed_write_leaves_the_former_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
+    y, pd, score = sample(400, 1)
+    former = {path.name: path.read_bytes() for path in write_plots(tmp_path / "plots", y, pd, score)}
+    real = getattr(Path, broken)
+
+    def full(path: Path, *given: object) -> object:
+        if path.name == DATA_FILES[2] or (broken == "rename" and path.name == f".plots.{os.getpid()}"):
+            raise OSError(28, "No space left on device")
+        return real(path, *given)
+
+    monkeypatch.setattr(Path, broken, full)
+    with pytest.raises(OSError, match="No space"):
+        write_plots(tmp_path / "plots", y, 1 - pd, score)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "plots").iterdir()} == former
+    assert [path.name for path in tmp_path.iterdir()] == ["plots"]
 
 
 def test_pictures_have_words_axes_and_are_the_same_again() -> None:

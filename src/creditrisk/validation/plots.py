@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -101,6 +103,8 @@ def write_plots(
 ) -> list[Path]:
     """Write the data of the curves (``DATA_FILES``) for ``dvc plots`` and each of ``pictures`` beside them.
 
+    The folder is replaced as a whole: it holds this run's files and no other's, or is as it was before.
+
     Returns:
         The files written: the data first, then ``NAME.svg`` or ``NAME.png`` for each picture.
     """
@@ -108,15 +112,29 @@ def write_plots(
     files = {name: (json.dumps(data[Path(name).stem], indent=1) + "\n").encode() for name in DATA_FILES}
     for drawn in pictures:
         files[f"{drawn.name}.{kind}"] = drawn.svg().encode() if kind == "svg" else drawn.png()
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
-        draft = folder / f".{name}.{os.getpid()}"
-        try:
-            draft.write_bytes(content)
-            draft.replace(folder / name)
-        finally:
-            draft.unlink(missing_ok=True)
+    with _whole_folder(folder) as draft:
+        for name, content in files.items():
+            (draft / name).write_bytes(content)
     return [folder / name for name in files]
+
+
+@contextmanager
+def _whole_folder(folder: Path) -> Iterator[Path]:
+    """A folder to write to, which takes the place of ``folder`` when all went well."""
+    draft, former = (folder.with_name(f".{folder.name}.{os.getpid()}{end}") for end in ("", ".former"))
+    for left in (draft, former):
+        shutil.rmtree(left, ignore_errors=True)
+    try:
+        draft.mkdir(parents=True)
+        yield draft
+        if folder.is_dir():
+            folder.rename(former)
+        draft.rename(folder)
+    finally:
+        if former.is_dir() and not folder.is_dir():
+            former.rename(folder)
+        for left in (draft, former):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _kept(score: Floats | None, weight: Floats | None) -> Floats | None:
