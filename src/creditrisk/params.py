@@ -225,6 +225,7 @@ class GatesParams(Frozen):
     margin_calibration: Margin = 0.1
     margin_psi: Margin = 0.1
     margin_adverse_impact: Margin = 0.05
+    """What a group's adverse impact ratio may lose to the champion's; a loss within chance does not refuse."""
     margin_latency_ratio: Annotated[float, Field(gt=0)] = 3.0
 
     @model_validator(mode="after")

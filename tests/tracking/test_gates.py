@@ -17,6 +17,7 @@ from creditrisk.tracking.gates import (
     threshold_gates,
 )
 from creditrisk.validation.comparison import Comparison, compare
+from creditrisk.validation.impact_change import ImpactChange, Shift
 from creditrisk.validation.metrics import Evaluation, Figure, evaluate
 
 FEW = EvaluationParams(bootstrap=50)
@@ -87,22 +88,41 @@ def test_accuracy_is_asked_for_only_where_it_is_named(sound: Evaluation) -> None
 
 def test_accuracy_has_wilsons_interval() -> None:
     y = np.array([1.0] * 10 + [0.0] * 90)
-    found = accuracy_figure(y, np.where(np.arange(100) < 5, 0.9, 0.1), 0.95)
+    pd = np.where(np.arange(100) < 5, 0.9, 0.1)
+    found = accuracy_figure(y, pd, np.ones(100), 0.95)
     assert found.value == 0.95
     assert (found.low, found.high) == pytest.approx((0.8882, 0.9785), abs=1e-4)
 
 
-def side(evaluation: Evaluation, psi: float = 0.02, impact: float | None = 0.9, seconds: float = 50e-6) -> Side:
-    return Side(evaluation, psi, impact, seconds)
+def test_accuracy_counts_rows_by_their_weight() -> None:
+    y, pd = np.array([1.0, 1.0, 0.0, 0.0]), np.array([0.9, 0.1, 0.1, 0.1])
+    assert accuracy_figure(y, pd, np.array([1.0, 3.0, 1.0, 1.0]), 0.95).value == pytest.approx(0.5)
+
+
+def side(evaluation: Evaluation, psi: float = 0.02, seconds: float = 50e-6) -> Side:
+    return Side(evaluation, psi, seconds)
+
+
+def change(*shifts: tuple[str, float, float, float]) -> ImpactChange:
+    """Groups of the attribute sex: name, challenger's ratio, champion's, and half the width of the interval."""
+    return ImpactChange(
+        tuple(
+            Shift("sex", name, 200, new, old, "men", Figure(new - old, new - old - half, new - old + half))
+            for name, new, old, half in shifts
+        )
+    )
+
+
+FAIR = change(("men", 1.0, 1.0, 0.0), ("women", 0.9, 0.9, 0.02))
 
 
 def test_a_better_and_not_inferior_challenger_passes(sound: Evaluation, better: Comparison) -> None:
-    assert refused(comparison_gates(better, side(sound), side(sound), LIMITS)) == []
+    assert refused(comparison_gates(better, side(sound), side(sound), FAIR, LIMITS)) == []
 
 
 def test_an_equal_challenger_is_refused(rows: tuple[np.ndarray, np.ndarray], sound: Evaluation) -> None:
     y, pd = rows
-    gates = comparison_gates(compare(y, pd, pd, params=FEW), side(sound), side(sound), LIMITS)
+    gates = comparison_gates(compare(y, pd, pd, params=FEW), side(sound), side(sound), FAIR, LIMITS)
     assert refused(gates) == ["AUC difference (DeLong)", "AUC difference (bootstrap)"]
 
 
@@ -110,51 +130,79 @@ def test_an_equal_challenger_is_refused(rows: tuple[np.ndarray, np.ndarray], sou
     ("new", "name"),
     [
         ({"psi": 0.13}, "PSI"),
-        ({"impact": 0.84}, "adverse impact ratio"),
         ({"seconds": 1e-3}, "latency"),
     ],
 )
 def test_each_margin_refuses(sound: Evaluation, better: Comparison, new: dict[str, float], name: str) -> None:
-    assert refused(comparison_gates(better, side(sound, **new), side(sound), LIMITS)) == [name]
+    assert refused(comparison_gates(better, side(sound, **new), side(sound), FAIR, LIMITS)) == [name]
 
 
 def test_worse_calibration_refuses(sound: Evaluation, better: Comparison) -> None:
     off = replace(sound, calibration_slope=Figure(1.3, 1.2, 1.4), calibration_in_the_large=Figure(0.3, 0.2, 0.4))
-    gates = comparison_gates(better, side(off), side(sound), LIMITS)
+    gates = comparison_gates(better, side(off), side(sound), FAIR, LIMITS)
     assert refused(gates) == ["calibration slope", "calibration in the large"]
-    assert refused(comparison_gates(better, side(off), side(off), LIMITS)) == []
+    assert refused(comparison_gates(better, side(off), side(off), FAIR, LIMITS)) == []
     unsure = replace(sound, calibration_in_the_large=Figure(0.3, 0.05, 0.55))
-    assert refused(comparison_gates(better, side(unsure), side(sound), LIMITS)) == []
+    assert refused(comparison_gates(better, side(unsure), side(sound), FAIR, LIMITS)) == []
 
 
 def test_calibration_that_cannot_be_fitted_refuses(sound: Evaluation, better: Comparison) -> None:
     lost = replace(sound, calibration_slope=Figure(math.nan, math.nan, math.nan))
-    gates = comparison_gates(better, side(lost), side(sound), LIMITS)
+    gates = comparison_gates(better, side(lost), side(sound), FAIR, LIMITS)
     assert refused(gates) == ["calibration slope"]
 
 
 def test_a_worse_brier_score_refuses(sound: Evaluation, better: Comparison) -> None:
     worse = replace(better, brier_difference=Figure(0.001, -0.001, 0.003))
-    assert refused(comparison_gates(worse, side(sound), side(sound), LIMITS)) == ["Brier difference"]
+    assert refused(comparison_gates(worse, side(sound), side(sound), FAIR, LIMITS)) == ["Brier difference"]
 
 
 def test_a_fast_challenger_is_fast_enough_for_any_champion(sound: Evaluation, better: Comparison) -> None:
-    gates = comparison_gates(better, side(sound, seconds=90e-6), side(sound, seconds=5e-6), LIMITS)
+    gates = comparison_gates(better, side(sound, seconds=90e-6), side(sound, seconds=5e-6), FAIR, LIMITS)
     assert refused(gates) == []
 
 
+def impact_gate(sound: Evaluation, better: Comparison, found: ImpactChange) -> Gate:
+    gates = comparison_gates(better, side(sound), side(sound), found, LIMITS)
+    return next(gate for gate in gates if gate.name == "adverse impact ratio")
+
+
 def test_nobody_to_judge_adverse_impact_on_is_no_fault(sound: Evaluation, better: Comparison) -> None:
-    assert refused(comparison_gates(better, side(sound, impact=None), side(sound, impact=None), LIMITS)) == []
+    gate = impact_gate(sound, better, ImpactChange(not_judged=("isle (region)",)))
+    assert gate.passed
+    assert gate.sentence.endswith("(too few rows to judge: isle (region))")
 
 
 def test_a_challenger_that_approves_nobody_is_refused(sound: Evaluation, better: Comparison) -> None:
-    gates = comparison_gates(better, side(sound, impact=None), side(sound), LIMITS)
-    assert refused(gates) == ["adverse impact ratio"]
-    said = next(gate.sentence for gate in gates if not gate.passed)
-    assert said == "adverse impact ratio has no value, as nobody would be approved; the champion's is 0.900"
-    back = comparison_gates(better, side(sound), side(sound, impact=None), LIMITS)
-    assert refused(back) == []
-    assert "adverse impact ratio is 0.900; the champion would approve nobody" in [gate.sentence for gate in back]
+    gate = impact_gate(sound, better, ImpactChange(nobody=("sex",)))
+    assert not gate.passed
+    assert "by sex has no value, as nobody would be approved" in gate.sentence
+
+
+@pytest.mark.parametrize(
+    ("new", "half", "passed"),
+    [
+        (0.80, 0.03, False),  # a loss of .10, beyond margin and chance
+        (0.80, 0.12, True),  # chance may have made it
+        (0.86, 0.01, True),  # within the margin
+        (0.95, 0.01, True),
+    ],
+)
+def test_a_loss_beyond_margin_and_chance_refuses(
+    sound: Evaluation, better: Comparison, new: float, half: float, passed: bool
+) -> None:
+    gate = impact_gate(sound, better, change(("men", 1.0, 1.0, 0.0), ("women", new, 0.9, half)))
+    assert gate.passed == passed
+
+
+def test_the_group_that_refuses_is_the_one_named(sound: Evaluation, better: Comparison) -> None:
+    """The uncertain loss of a small group, though larger, hides nobody's certain one."""
+    gate = impact_gate(sound, better, change(("few", 0.6, 0.8, 0.3), ("women", 0.8, 0.9, 0.02), ("men", 1.0, 1.0, 0.0)))
+    assert not gate.passed
+    assert gate.sentence == (
+        "adverse impact ratio of women (sex) is 0.800, the champion's 0.900; next to men it changes by -0.100 [-0.120, "
+        "-0.080], of 3 groups the largest loss beyond chance: a loss beyond chance may be at most 0.05"
+    )
 
 
 def test_a_verdict_says_why_and_becomes_plain_values() -> None:

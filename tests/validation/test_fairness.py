@@ -1,11 +1,13 @@
 """Adverse impact ratios."""
 
+import datetime as dt
+
 import numpy as np
 import polars as pl
 import pytest
 
 from creditrisk.errors import DataError
-from creditrisk.validation.fairness import adverse_impact, bands, smallest_ratio
+from creditrisk.validation.fairness import adverse_impact, bands, lowest, smallest_ratio
 
 
 def test_ratio_is_to_the_most_favoured_group() -> None:
@@ -71,3 +73,44 @@ def test_bands_stand_in_the_order_of_their_numbers() -> None:
 def test_another_number_of_rows_is_refused() -> None:
     with pytest.raises(DataError, match="3 rows and 2 decisions"):
         adverse_impact(pl.DataFrame({"sex": ["1", "2", "2"]}), np.array([True, False]))
+
+
+def test_days_of_birth_are_in_decades() -> None:
+    """By the day nobody would be like anybody: each a group of one, and the attribute never judged."""
+    days = [dt.date(1958, 1, 1) + dt.timedelta(days=31 * i) for i in range(400)]
+    table = pl.DataFrame({"birth_date": [*days, None]})
+    (found,) = adverse_impact(table, np.arange(401) >= 100, min_rows=20)
+    assert [group.name for group in found.groups] == [
+        *(f"{year} to {year + 9}" for year in (1950, 1960, 1970, 1980, 1990)), "not given",
+    ]  # fmt: skip
+    assert found.ratio == 0
+    assert found.left_out == ("not given",)
+    one = bands(pl.Series("registered", [dt.datetime(2011, 3, 1), dt.datetime(2012, 1, 1), None]))
+    assert one.to_list() == ["2011", "2012", "not given"]
+
+
+def test_a_number_that_is_mostly_one_value_has_two_bands() -> None:
+    children = pl.Series("children", [0.0] * 80 + [1.0, 2.0, 3.0, 4.0, 5.0] * 4)
+    assert bands(children).value_counts(sort=True).rows() == [("below 1", 80), ("1 and above", 20)]
+
+
+def test_applicants_count_by_their_weight() -> None:
+    table = pl.DataFrame({"sex": ["1"] * 100 + ["2"] * 100})
+    approved = np.array([True] * 50 + [False] * 50 + [True] * 50 + [False] * 50)
+    weight = np.where((np.arange(200) >= 100) & ~approved, 3.0, 1.0)
+    (found,) = adverse_impact(table, approved, weight=weight)
+    assert found.ratio == pytest.approx(0.25 / 0.5)
+    (kept,) = adverse_impact(table, approved, weight=np.where(np.arange(200) < 100, 1.0, 0.0))
+    assert [group.name for group in kept.groups] == ["1"], "rows of weight 0 are of no group"
+
+
+def test_the_lowest_group_is_named_and_everybody_approved_is_not_certain() -> None:
+    table = pl.DataFrame({"sex": ["1"] * 60 + ["2"] * 60})
+    found = lowest(adverse_impact(table, np.arange(120) < 110))
+    assert found is not None
+    assert (found[0], found[1].name) == ("sex", "2")
+    (everybody,) = adverse_impact(table, np.ones(120, dtype=bool))
+    other = next(group for group in everybody.groups if group.name != everybody.favoured)
+    assert other.low is not None
+    assert other.high is not None
+    assert other.low < 0.97 < 1.03 < other.high

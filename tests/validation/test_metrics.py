@@ -162,7 +162,7 @@ def test_one_class_is_refused() -> None:
 
 
 def test_interval_of_ks_covers_it_in_small_samples_too() -> None:
-    """KS is too high in a sample: percentiles less twice the bias covered the true one in 78 % of these."""
+    """KS is too high in a sample: percentiles less twice the bias covered the true one in 74 % of these."""
     truth = 2 * NormalDist().cdf(0.6) - 1  # two normals 1.2 standard deviations apart
     y, random, hits = np.repeat([1.0, 0.0], [20, 180]), np.random.default_rng(0), 0
     for _ in range(300):

@@ -129,6 +129,16 @@ def test_what_an_officer_asks_is_there(context: ReportContext, tmp_path: Path) -
     assert len(links) == 13
 
 
+def test_the_smallest_ratio_is_said_with_its_group_and_whether_chance_explains_it(
+    context: ReportContext, tmp_path: Path
+) -> None:
+    groups = pl.DataFrame({"sex": ["men"] * 200 + ["women"] * 200})
+    for women, words in ((80, "below four fifths beyond chance"), (150, "below four fifths, within chance")):
+        impacts = adverse_impact(groups, np.arange(400) < 200 + women)
+        text = write_report(tmp_path / "r.html", replace(context, fairness=impacts)).read_text(encoding="utf-8")
+        assert f"of women (sex): {words}." in text
+
+
 def test_absent_parts_leave_no_empty_sections(context: ReportContext, tmp_path: Path) -> None:
     bare = ReportContext(title="Bare", portfolio="bare", evaluation=context.evaluation)
     text = write_report(tmp_path / "report.html", bare).read_text(encoding="utf-8")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from statistics import NormalDist
 from typing import Any, Literal
 
 import numpy as np
@@ -13,12 +12,16 @@ from numpy.typing import NDArray
 
 from creditrisk.params import GatesParams
 from creditrisk.validation.comparison import Comparison
+from creditrisk.validation.impact_change import ImpactChange
+from creditrisk.validation.intervals import effective, wilson
 from creditrisk.validation.metrics import Evaluation, Figure
 
 FAST_ENOUGH = 100e-6
 """Seconds for one application below which a challenger is fast enough however fast the champion is."""
 CUT = 0.5
 """The PD from which an application counts as predicted bad, for accuracy."""
+NAMED = 5
+"""Groups too small to judge that a sentence names."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +75,6 @@ class Side:
     evaluation: Evaluation
     psi: float
     """Of its PD: these rows against its own training rows."""
-    impact: float | None
-    """Smallest adverse impact ratio; None where no attribute could be judged."""
     seconds: float
     """For one application with reasons."""
 
@@ -95,9 +96,12 @@ def threshold_gates(found: Evaluation, accuracy: Figure, limits: GatesParams) ->
     return tuple(gates)
 
 
-def comparison_gates(between: Comparison, new: Side, old: Side, limits: GatesParams) -> tuple[Gate, ...]:
+def comparison_gates(
+    between: Comparison, new: Side, old: Side, impact: ImpactChange, limits: GatesParams
+) -> tuple[Gate, ...]:
     """Option B. Better in AUC beyond chance, by both methods, and not worse elsewhere by more than the margins: for the
-    Brier score by the unfavourable end of the paired interval, for calibration where the challenger's own shows it.
+    Brier score by the unfavourable end of the paired interval, for calibration where the challenger's own shows it, for
+    adverse impact where a group loses more than the margin and the paired interval shows that it loses.
     """
     gates = [
         _above("AUC difference (DeLong)", between.auc_difference, 0.0, strictly=True),
@@ -106,19 +110,18 @@ def comparison_gates(between: Comparison, new: Side, old: Side, limits: GatesPar
         _as_close("calibration slope", 1.0, new, old, limits.margin_calibration),
         _as_close("calibration in the large", 0.0, new, old, limits.margin_calibration),
         _psi(new.psi, old.psi, limits.margin_psi),
-        _impact(new.impact, old.impact, limits.margin_adverse_impact),
+        _impact(impact, limits.margin_adverse_impact),
         _latency(new.seconds, old.seconds, limits.margin_latency_ratio),
     ]
     return tuple(gates)
 
 
-def accuracy_figure(y: NDArray[np.float64], pd: NDArray[np.float64], confidence: float) -> Figure:
-    """Share of rows on the right side of a PD of one half, with Wilson's interval; arrays of shape (n,)."""
-    n, share = len(y), float(((pd >= CUT) == (y > CUT)).mean())
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return Figure(share, middle - half, middle + half)
+def accuracy_figure(
+    y: NDArray[np.float64], pd: NDArray[np.float64], weight: NDArray[np.float64], confidence: float
+) -> Figure:
+    """Share of the rows' weight on the right side of a PD of one half, with Wilson's interval; arrays of shape (n,)."""
+    share = min(float(weight @ ((pd >= CUT) == (y > CUT)) / weight.sum()), 1.0)
+    return Figure(share, *wilson(share, effective(weight), confidence))
 
 
 def count_gate(rows: int, bads: int, least: int) -> Gate:
@@ -174,17 +177,33 @@ def _psi(new: float, old: float, margin: float) -> Gate:
     return Gate("PSI", new, new - old, margin, new <= old + margin, text)
 
 
-def _impact(new: float | None, old: float | None, margin: float) -> Gate:
-    name = "adverse impact ratio"
-    if new is None:  # both sides have the same groups, so the other's ratio says that they are large enough
-        if old is None:
-            return Gate(name, new, None, margin, True, f"{name}: no protected attribute with two groups large enough")
-        text = f"{name} has no value, as nobody would be approved; the champion's is {old:.3f}"
-        return Gate(name, new, None, margin, False, text)
-    if old is None:
-        return Gate(name, new, None, margin, True, f"{name} is {new:.3f}; the champion would approve nobody")
-    text = f"{name} is {new:.3f}, the champion's {old:.3f}: at most {margin:g} less"
-    return Gate(name, new, old - new, margin, new >= old - margin, text)
+def _impact(found: ImpactChange, margin: float) -> Gate:
+    """Practical and statistical significance, both (US 29 CFR 1607.4 D): small numbers alone refuse nobody."""
+    name, worst = "adverse impact ratio", found.worst
+    if found.nobody:
+        text = (
+            f"{name} by {', '.join(found.nobody)} has no value, as nobody would be approved; the champion approves some"
+        )
+        return Gate(name, None, None, margin, False, text)
+    if worst is None:
+        text = f"{name}: no protected attribute with two groups large enough, of which the champion approves anybody"
+        return Gate(name, None, None, margin, True, text + _not_judged(found))
+    change, place = worst.difference, "largest loss beyond chance" if worst.shown_worse else "least favourable"
+    text = (
+        f"{name} of {worst.group} ({worst.attribute}) is {worst.challenger:.3f}, the champion's {worst.champion:.3f}; "
+        f"next to {worst.reference} it changes by {change.value:.3f} [{change.low:.3f}, {change.high:.3f}], of "
+        f"{len(found.shifts)} groups the {place}: a loss beyond chance may be at most {margin:g}"
+    )
+    passed = not (worst.shown_worse and -worst.change > margin)
+    return Gate(name, worst.challenger, -worst.change, margin, passed, text + _not_judged(found))
+
+
+def _not_judged(found: ImpactChange) -> str:
+    small = found.not_judged
+    if not small:
+        return ""
+    more = f" and {len(small) - NAMED} more" if len(small) > NAMED else ""
+    return f" (too few rows to judge: {', '.join(small[:NAMED])}{more})"
 
 
 def _latency(new: float, old: float, ratio: float) -> Gate:

@@ -40,6 +40,8 @@ from creditrisk.tracking.registry import (
 )
 from creditrisk.tracking.rows import JudgedRows, judged_rows, unseen
 from creditrisk.tracking.store import pyfunc, sentences, tracking_uri
+from creditrisk.validation.fairness import groupings_of
+from creditrisk.validation.impact_change import ImpactChange, impact_change
 
 PREDICTED = 20
 """Rows that the loading test sends through MLflow."""
@@ -161,7 +163,7 @@ def by_thresholds(scorer: Scorer, rows: JudgedRows, params: Params, version: str
     if not few.passed:
         return Verdict("A", version, None, len(rows.y), int(rows.y.sum()), (few,), notes)
     evaluation = _evaluate(rows, pd["version"], params)
-    accuracy = accuracy_figure(rows.y, pd["version"], CONFIDENCE)
+    accuracy = accuracy_figure(rows.y, pd["version"], rows.weight, CONFIDENCE)
     gates = threshold_gates(evaluation, accuracy, params.gates)
     return Verdict("A", version, None, len(rows.y), int(rows.y.sum()), gates, notes)
 
@@ -181,7 +183,9 @@ def against_champion(
     sides = [
         _side(one, rows, pd[name], params, seconds[name]) for name, one in (("challenger", scorer), ("champion", old))
     ]
-    gates = comparison_gates(between, sides[0], sides[1], params.gates)
+    impact = _impact(scorer, old, rows, pd)
+    gates = comparison_gates(between, sides[0], sides[1], impact, params.gates)
+    notes = (*notes, *_no_longer_protected(scorer, old))
     return Verdict("B", version, champion, len(rows.y), int(rows.y.sum()), gates, notes)
 
 
@@ -190,7 +194,7 @@ def _scored(
 ) -> tuple[dict[str, np.ndarray[Any, np.dtype[np.float64]]], JudgedRows, tuple[str, ...]]:
     """PDs of each model on the rows that all of them can score."""
     found = {name: scorer.score_frame(rows.raw)["pd"].cast(pl.Float64).to_numpy() for name, scorer in scorers.items()}
-    kept = np.ones(len(rows.y), dtype=np.bool_)
+    kept = rows.weight > 0  # rows without weight count nowhere
     notes = []
     for name, pd in found.items():
         if missed := int(np.isnan(pd).sum()):
@@ -200,12 +204,28 @@ def _scored(
 
 
 def _side(scorer: Scorer, rows: JudgedRows, pd: Any, params: Params, seconds: float) -> Side:
-    from creditrisk.validation.fairness import adverse_impact, smallest_ratio
     from creditrisk.validation.stability import psi_of
 
-    approved = (scorer.policy.decide_vector(pd) == "approve").to_numpy()
-    impact = smallest_ratio(adverse_impact(rows.attributes, approved)) if rows.attributes.width else None
-    return Side(_evaluate(rows, pd, params), psi_of(scorer.reference["pd"], pl.Series(pd)), impact, seconds)
+    return Side(_evaluate(rows, pd, params), psi_of(scorer.reference["pd"], pl.Series(pd)), seconds)
+
+
+def _impact(scorer: Scorer, old: Scorer, rows: JudgedRows, pd: dict[str, Any]) -> ImpactChange:
+    """Whom either model would approve, by the attributes that the challenger's contract names."""
+    if not rows.attributes.width:
+        return ImpactChange()
+    titles = {name: scorer.contract.clean_columns[name].values for name in rows.attributes.columns}
+    groupings = groupings_of(rows.attributes, len(rows.y), titles, weight=rows.weight)
+    new, before = (
+        (one.policy.decide_vector(pd[name]) == "approve").to_numpy()
+        for name, one in (("challenger", scorer), ("champion", old))
+    )
+    return impact_change(groupings, new, before, CONFIDENCE)
+
+
+def _no_longer_protected(scorer: Scorer, old: Scorer) -> tuple[str, ...]:
+    lost = [name for name in old.contract.protected if name not in scorer.contract.protected]
+    words = "adverse impact is not judged by it: the challenger's contract does not protect it, the champion's does"
+    return tuple(f"{name}: {words}" for name in lost)
 
 
 def _evaluate(rows: JudgedRows, pd: Any, params: Params) -> Any:

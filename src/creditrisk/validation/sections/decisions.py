@@ -56,7 +56,8 @@ def fairness(context: ReportContext) -> Html:
         return EMPTY
     said = (
         "Approval rate of each group over that of the group approved most often. A ratio below four fifths is the "
-        "usual sign to look closer; it is no proof of unfair treatment, nor is a higher one proof of fair treatment."
+        "usual sign to look closer; it is no proof of unfair treatment, nor is a higher one proof of fair treatment. "
+        "Where its interval reaches four fifths, chance alone may have brought it there."
     )
     return join([tag("p", said), *(_impact(impact) for impact in context.fairness)])
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from creditrisk.validation.fairness import FOUR_FIFTHS, smallest_ratio
+from creditrisk.validation.fairness import FOUR_FIFTHS, lowest
 from creditrisk.validation.html import Html, join, tag
 from creditrisk.validation.metrics import Figure
 from creditrisk.validation.sections.wording import (
@@ -67,18 +67,29 @@ def _sentences(context: ReportContext) -> Iterator[Html | str]:
         "the level of the PDs fits",
         "the level of the PDs is off",
     )
-    ratio = smallest_ratio(context.fairness)
-    if ratio is not None:
-        low = ratio < FOUR_FIFTHS
-        yield tag(
-            "span",
-            f"Smallest adverse impact ratio {ratio:.2f}, {'below' if low else 'not below'} four fifths.",
-            **alarm(low),
-        )
+    yield from _impact(context)
     if context.comparison is not None:
         c = context.comparison
         verdict = "better than" if c.better else "not shown to be better than"
         yield f"AUC against the champion on the same rows: {signed(c.auc_difference)}; it is {verdict} the champion."
+
+
+def _impact(context: ReportContext) -> Iterator[Html]:
+    """The smallest ratio with its group; whether its interval reaches four fifths tells noise from a finding."""
+    found = lowest(context.fairness)
+    if found is None or found[1].ratio is None:
+        return
+    attribute, group = found
+    ratio, low = found[1].ratio, found[1].ratio < FOUR_FIFTHS
+    ends = "" if group.low is None or group.high is None else f" ({group.low:.2f} to {group.high:.2f})"
+    sure = low and group.high is not None and group.high < FOUR_FIFTHS
+    chance = " beyond chance" if sure else ", within chance" if low else ""
+    words = f"{'below' if low else 'not below'} four fifths{chance}"
+    yield tag(
+        "span",
+        f"Smallest adverse impact ratio {ratio:.2f}{ends}, of {group.name} ({attribute.replace('_', ' ')}): {words}.",
+        **alarm(low),
+    )
 
 
 def _verdict(figure: Figure, right: float, name: str, fits: str, off: str) -> Html:
