@@ -75,3 +75,9 @@ def test_a_band_begins_at_its_limit() -> None:
 def test_bands_that_do_not_rise_are_refused() -> None:
     with pytest.raises(ValueError, match="must rise"):
         PolicyParams(bands=(0.2, 0.1))
+
+
+@pytest.mark.parametrize(("bad_rate", "cut_offs"), [(0.02, (0.02, 0.05)), (0.2, (0.05, 0.05))])
+def test_an_automatic_cut_off_keeps_to_the_stated_one(bad_rate: float, cut_offs: tuple[float, float]) -> None:
+    policy = Policy.make(PolicyParams(decline_from=0.05), bad_rate)
+    assert (policy.approve_below, policy.decline_from) == cut_offs

@@ -46,10 +46,11 @@ class Policy(Frozen):
 
     @classmethod
     def make(cls, params: PolicyParams, bad_rate: float) -> Self:
-        """Settle automatic cut-offs by the training rows' bad rate."""
+        """Settle automatic cut-offs by the training rows' bad rate; a stated one bounds the other."""
         approve = params.approve_below
         decline = params.decline_from
-        low = min(AUTO_APPROVE * bad_rate, MAX_CUT_OFF) if approve == "auto" else approve
+        most = MAX_CUT_OFF if decline == "auto" else decline
+        low = min(AUTO_APPROVE * bad_rate, most) if approve == "auto" else approve
         high = max(min(AUTO_DECLINE * bad_rate, MAX_CUT_OFF), low) if decline == "auto" else decline
         return cls(
             approve_below=low,
