@@ -187,3 +187,11 @@ def test_too_few_bad_rows_for_folds_is_a_clear_error() -> None:
     few = TrainingData(data.table, y, data.weight, data.inputs)
     with pytest.raises(DataError, match="only 3 rows of one outcome; 3 inner folds need at least 6"):
         select(few, ModelParams(), 0)
+
+
+def test_rows_without_weight_are_no_outcomes() -> None:
+    """All but four bad rows count for nothing, so that there are four and not a hundred and more."""
+    data = make_data(400, interactions=False)
+    weight = np.where((data.y == 1) & (np.cumsum(data.y) > 4), 0.0, 1.0)
+    with pytest.raises(DataError, match="only 4 rows of one outcome"):
+        select(TrainingData(data.table, data.y, weight, data.inputs), ModelParams(), 0)

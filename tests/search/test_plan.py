@@ -10,6 +10,7 @@ import pytest
 from search.lab import SEARCH, plan, rows
 
 from creditrisk.errors import DataError
+from creditrisk.model.family import TrainingData
 from creditrisk.search.plan import FIRST_SHARE, expanding_folds, make_plan
 
 
@@ -114,3 +115,28 @@ def test_customers_that_do_not_make_folds_are_said() -> None:
         make_plan(rows(), SEARCH, 0, groups=pl.Series([f"c{number % 2}" for number in range(size)]))
     with pytest.raises(DataError, match="rows without one"):
         make_plan(rows(), SEARCH, 0, groups=pl.Series([None, *[f"c{number}" for number in range(size - 1)]]))
+
+
+def test_folds_by_time_judge_new_customers_alone() -> None:
+    data = rows()
+    groups = pl.Series([f"c{number % 600}" for number in range(data.y.size)])
+    found = make_plan(data, SEARCH.model_copy(update={"rows": data.y.size}), 0, days(data.y.size), groups)
+    assert found.kind == "expanding by time"
+    names = groups.to_numpy()
+    for train, judged in found.folds:
+        assert judged.size
+        assert not set(names[train]) & set(names[judged])
+
+
+def test_where_all_customers_come_again_they_are_parted_in_place_of_periods() -> None:
+    groups = pl.Series([f"c{number % 50}" for number in range(rows().y.size)])
+    found = make_plan(rows(), SEARCH, 0, days(rows().y.size), groups)
+    assert found.kind == "stratified, customers together"
+
+
+def test_rows_without_weight_are_in_no_plan() -> None:
+    data = rows()
+    weight = np.where(np.arange(data.y.size) % 3, 1.0, 0.0)
+    found = make_plan(TrainingData(data.table, data.y, weight, data.inputs), SEARCH, 0)
+    assert found.data.weight.all()
+    assert found.rows == weight.sum()

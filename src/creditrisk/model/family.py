@@ -69,6 +69,10 @@ class TrainingData:
                 f"training table: {self.table.height:,} rows, but {self.group.size:,} customers; one for each row."
             )
 
+    def counted(self) -> TrainingData:
+        """The rows of weight above 0: the others say nothing, and would be counted as outcomes that there are not."""
+        return self if (self.weight != 0).all() else self.take(np.flatnonzero(self.weight))
+
     def take(self, rows: NDArray[np.int64]) -> TrainingData:
         """The rows with these numbers (from 0), in their order."""
         group = None if self.group is None else self.group[rows]
@@ -136,8 +140,7 @@ def fit_family(
     """
     _check_family(family, "model.family")
     _check_weights(data)
-    if not data.weight.all():
-        data = data.take(np.flatnonzero(data.weight))
+    data = data.counted()
     _check_outcomes(data)
     module = importlib.import_module(f"creditrisk.model.families.{family}")
     return cast(Fitted, module.fit(data, params.for_family(family), seed, valid))

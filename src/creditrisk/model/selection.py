@@ -64,6 +64,7 @@ def select(
     Raises:
         DataError: a class has too few rows for the folds; ModelError: a family cannot be fitted.
     """
+    data = data.counted()
     if params.family == "blend":
         return _select_members(data, params, seed, clock)
     rows = data.table.height

@@ -2,7 +2,8 @@
 
 Folds are stratified, and rows of one customer stay together where there may be several; where the portfolio has dates
 they expand by time instead, as the pipeline's own split does, each judged on the applications that follow its training
-rows. The test part is never among them.
+rows and are of other customers. Where nearly all who follow are known ones, customers are parted in place of periods.
+The test part is never among them.
 """
 
 from __future__ import annotations
@@ -86,19 +87,22 @@ def make_plan(
     Raises:
         DataError: a fold has too few rows of one class.
     """
-    chosen = stratified_sample(data.y, search.rows, seed)
+    weighty = np.flatnonzero(data.weight)  # rows without weight say nothing
+    chosen = weighty[stratified_sample(data.y[weighty], search.rows, seed)]
     sample = data.take(chosen)
     small = sample.table.height <= SMALL
     count, repeats = (search.small_folds, search.small_repeats) if small else (search.folds, 1)
-    if dates is not None:
-        count, repeats = search.folds, 1
-        kind, folds = BY_TIME, expanding_folds(dates[chosen], count)
+    by_time = None if dates is None else expanding_folds(dates[chosen], search.folds)
+    if by_time is not None and groups is not None:
+        by_time = _of_new_customers(sample.y, by_time, groups[chosen])
+    if by_time is not None:
+        count, kind, folds = search.folds, BY_TIME, by_time
     elif groups is not None:
         kind, folds = "stratified, customers together", _by_customer(sample.y, groups[chosen], count, repeats, seed)
     else:
         kind, folds = "stratified", stratified_folds(sample.y, count, repeats, seed)
     _check(sample.y, folds, kind)
-    return Plan(sample, tuple(folds), kind, data.y.size, _fingerprint(sample, folds), count)
+    return Plan(sample, tuple(folds), kind, weighty.size, _fingerprint(sample, folds), count)
 
 
 def expanding_folds(dates: pl.Series, count: int) -> list[Fold]:
@@ -130,6 +134,17 @@ def expanding_folds(dates: pl.Series, count: int) -> list[Fold]:
         (np.flatnonzero(place < start), np.flatnonzero((place >= start) & (place < end)))
         for start, end in zip(cuts, ends, strict=True)
     ]
+
+
+def _of_new_customers(y: Floats, folds: list[Fold], groups: pl.Series) -> list[Fold] | None:
+    """Folds by time without the later applications of customers who stand in the training part, as the split has it.
+
+    None where that leaves too few of an outcome: where most customers come again, only folds by customer can be had.
+    """
+    _, keys = np.unique(groups.cast(pl.String).fill_null("").to_numpy(), return_inverse=True)
+    found = [(train, judged[~np.isin(keys[judged], keys[train])]) for train, judged in folds]
+    before, after = (min(min(y[judged].sum(), (1 - y[judged]).sum()) for _, judged in some) for some in (folds, found))
+    return None if after < MIN_CLASS_ROWS <= before else found
 
 
 def _by_customer(y: Floats, groups: pl.Series, count: int, repeats: int, seed: int) -> list[Fold]:
