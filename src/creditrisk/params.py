@@ -137,7 +137,8 @@ class Encoding(Frozen):
 
     one_hot_up_to: OneHot = 40
     min_rows: Annotated[int, Field(ge=1)] = 5
-    """Values seen in fewer training rows are pooled: too rare to learn from, and to be anonymous."""
+    """Values seen in fewer training rows are pooled: too rare to learn from, and to be anonymous. Where a customer may
+    have several rows (the contract's ``group``), customers count in place of rows."""
 
 
 class ModelParams(Frozen):

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 
 from creditrisk.contract import Input
 from creditrisk.errors import ModelError
+from creditrisk.model.categories import Vocabulary
 from creditrisk.model.encoding import Encoding, fit_encoding
-from creditrisk.model.evidence import category_codes, evidence
+from creditrisk.model.evidence import category_codes, evidence, frequent_values
 from creditrisk.model.family import TrainingData
+from creditrisk.model.reference import frozen_bins
 from creditrisk.params import ModelParams
 
 INPUTS = (
@@ -163,3 +165,23 @@ def test_codes_of_texts() -> None:
     column = pl.Series("c", ["b", None, "zzz", "a"])
     assert category_codes(column, ("a", "b")).tolist() == [1, 3, 2, 0]
     assert category_codes(column.clear(), ("a", "b")).tolist() == []
+
+
+def test_evidence_comes_from_other_customers() -> None:
+    """A customer's rows have like outcomes and the same shop: one must not tell of the other."""
+    random = np.random.default_rng(1)
+    one = Input(name="shop", kind="category", title="Shop")
+    customer = np.repeat(np.arange(1_000), 4)
+    y = np.repeat((random.random(1_000) < 0.3).astype(float), 4)
+    table = pl.DataFrame({"shop": [f"s{v}" for v in np.repeat(random.integers(0, 150, 1_000), 4)]})
+    fitted = fit_encoding(TrainingData(table, y, np.ones(4_000), (one,), customer), PARAMS, 0)
+    assert abs(np.corrcoef(fitted.training_matrix[:, 0], y)[0, 1]) < 0.1
+
+
+def test_a_value_of_one_customer_is_too_rare_to_be_anonymous() -> None:
+    shops = pl.Series("shop", ["corner"] * 6 + ["market"] * 6 + [None])
+    customer = np.array([1] * 6 + [2, 3, 4, 5, 6, 6, 7])
+    assert frequent_values(shops, 5) == ("corner", "market")
+    assert frequent_values(shops, 5, customer) == ("market",)
+    assert Vocabulary.learn(shops, 5, customer).values == ("market",)
+    assert frozen_bins(shops, min_rows=5, group=customer)["values"] == ["market"]

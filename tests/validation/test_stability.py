@@ -66,3 +66,10 @@ def test_a_column_without_values_has_bins_as_well(values: pl.Series) -> None:
 
 def test_readings() -> None:
     assert [reading(v) for v in (0.05, 0.1, 0.24, 0.25)] == ["stable", "watch", "watch", "changed"]
+
+
+def test_of_values_equally_frequent_the_first_by_name_are_kept() -> None:
+    """Whichever came first before, so that the same rows gave one reference or another."""
+    names = [f"v{i:02}" for i in range(80)]
+    values = pl.Series("town", [*reversed(names), *names])
+    assert frozen_bins(values, max_values=50)["values"] == names[:50]

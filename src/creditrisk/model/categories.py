@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from creditrisk.errors import ModelError
-from creditrisk.model.evidence import category_code
+from creditrisk.model.evidence import category_code, frequent_values
 
 if TYPE_CHECKING:
     import polars as pl
@@ -27,12 +27,9 @@ class Vocabulary:
     values: tuple[str, ...]
 
     @classmethod
-    def learn(cls, column: pl.Series, min_rows: int) -> Vocabulary:
-        """Keep the values that ``min_rows`` rows or more hold, sorted."""
-        import polars as pl
-
-        counts = column.drop_nulls().value_counts(name="_rows")
-        return cls(tuple(sorted(counts.filter(pl.col("_rows") >= min_rows)[column.name].to_list())))
+    def learn(cls, column: pl.Series, min_rows: int, group: NDArray[np.int64] | None = None) -> Vocabulary:
+        """Keep the values that are frequent enough, sorted; see ``evidence.frequent_values``."""
+        return cls(frequent_values(column, min_rows, group))
 
     @property
     def missing(self) -> int:

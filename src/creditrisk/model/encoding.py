@@ -1,7 +1,8 @@
 """Categories as numbers for families without statistics of their own, fitted on the training rows alone.
 
 Few values become one column each; many become their weight of evidence and log frequency. The weight of evidence of
-a training row comes from the other folds, so that a row's own outcome does not stand in its inputs (out-of-fold).
+a training row comes from the other folds, so that neither its own outcome nor that of its customer's other rows stands
+in its inputs (out-of-fold).
 """
 
 from __future__ import annotations
@@ -184,7 +185,7 @@ def _fit_category(
     if item.ordered:
         table = _ordinal(item.values)
         return [EncodedColumn(item.name, index, direction)], table, table.numbers[table.codes(series)]
-    values = frequent_values(series, params.encoding.min_rows)
+    values = frequent_values(series, params.encoding.min_rows, data.group)
     codes = category_codes(series, values)
     if len(values) > params.encoding.one_hot_up_to:
         table, training = _woe(data, values, codes, seed + index)
@@ -208,7 +209,7 @@ def _ordinal(values: tuple[str, ...]) -> CategoryTable:
 def _woe(
     data: TrainingData, values: tuple[str, ...], codes: NDArray[np.int64], seed: int
 ) -> tuple[CategoryTable, Floats]:
-    fold = np.random.default_rng(seed).permutation(codes.size) % FOLDS
+    fold = _folds(data, seed)
     size = len(values) + 2
     frequency = np.log1p(np.bincount(codes, minlength=size))
     table = CategoryTable(values, np.column_stack([evidence(codes, data.y, data.weight, size), frequency]))
@@ -217,6 +218,16 @@ def _woe(
         held = fold == part
         training[held, 0] = evidence(codes[~held], data.y[~held], data.weight[~held], size)[codes[held]]
     return table, training
+
+
+def _folds(data: TrainingData, seed: int) -> NDArray[np.int64]:
+    """The fold of each row, shape (n,); a customer's rows are of one, as their outcomes are alike."""
+    random = np.random.default_rng(seed)
+    if data.group is None:
+        return random.permutation(data.y.size) % FOLDS
+    customers, place = np.unique(data.group, return_inverse=True)
+    folds: NDArray[np.int64] = (random.permutation(customers.size) % FOLDS)[place]
+    return folds
 
 
 def _plain(numbers: Iterable[float]) -> list[float | None]:

@@ -44,12 +44,25 @@ def _listed(values: tuple[str, ...]) -> pl.Enum:
     return pl.Enum(values)
 
 
-def frequent_values(column: pl.Series, min_rows: int) -> tuple[str, ...]:
-    """Values seen in at least ``min_rows`` rows, sorted; rarer ones are pooled."""
+def frequent_values(column: pl.Series, min_rows: int, group: NDArray[np.int64] | None = None) -> tuple[str, ...]:
+    """Values seen in at least ``min_rows`` rows, sorted; rarer ones are pooled.
+
+    Where ``group`` gives the customer of each row, shape (n,), of so many customers: five loans of one tell no more of
+    others than one does, and hide nobody.
+    """
+    counts = value_counts(column, group)
+    return tuple(sorted(value for value, many in counts.items() if many >= min_rows))
+
+
+def value_counts(column: pl.Series, group: NDArray[np.int64] | None = None) -> dict[str, int]:
+    """How many rows, or customers where ``group`` gives them, each text of a column is of; nulls are not counted."""
     import polars as pl
 
-    counts = column.drop_nulls().to_frame("value").group_by("value").len()
-    return tuple(counts.filter(pl.col("len") >= min_rows)["value"].sort().to_list())
+    of = pl.int_range(column.len(), eager=True) if group is None else pl.Series(group)
+    counts = (
+        pl.DataFrame({"value": column, "of": of}).drop_nulls("value").group_by("value").agg(pl.col("of").n_unique())
+    )
+    return dict(counts.iter_rows())
 
 
 def evidence(codes: NDArray[np.int64], y: Floats, weight: Floats, size: int) -> Floats:

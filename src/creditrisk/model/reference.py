@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from creditrisk.model.evidence import category_codes
+from creditrisk.model.evidence import category_codes, frequent_values, value_counts
 from creditrisk.model.family import TrainingData
 
 BINS = 10
@@ -26,17 +26,24 @@ def make_reference(data: TrainingData, pd: NDArray[np.float64], min_rows: int) -
     Args:
         data: the training rows.
         pd: their calibrated probability of default, shape (n,).
-        min_rows: a category's value seen in fewer rows is counted with the rest, too rare to be anonymous.
+        min_rows: a category's value seen in fewer rows, or of fewer customers where one may have several, is counted
+            with the rest, too rare to be anonymous.
     """
     return {
         "rows": data.table.height,
         "bad_rate": float(np.average(data.y, weights=data.weight)),
         "pd": _describe(pl.Series(pd), PD_BINS, min_rows),
-        "inputs": {item.name: _describe(data.table[item.name], BINS, min_rows) for item in data.inputs},
+        "inputs": {item.name: _describe(data.table[item.name], BINS, min_rows, data.group) for item in data.inputs},
     }
 
 
-def frozen_bins(values: pl.Series, bins: int = BINS, max_values: int = MAX_VALUES, min_rows: int = 1) -> dict[str, Any]:
+def frozen_bins(
+    values: pl.Series,
+    bins: int = BINS,
+    max_values: int = MAX_VALUES,
+    min_rows: int = 1,
+    group: NDArray[np.int64] | None = None,
+) -> dict[str, Any]:
     """Fix bins on training values.
 
     Args:
@@ -44,6 +51,7 @@ def frozen_bins(values: pl.Series, bins: int = BINS, max_values: int = MAX_VALUE
         bins: of numbers.
         max_values: of texts, the most frequent; the rest is one more bin.
         min_rows: a text seen less often is counted with the rest.
+        group: the customer of each row, shape (n,), where one may have several: then a text must be of so many.
 
     Returns:
         JSON-able: ``kind``, ``edges`` or ``values``, and ``shares`` with the missing ones last.
@@ -55,9 +63,9 @@ def frozen_bins(values: pl.Series, bins: int = BINS, max_values: int = MAX_VALUE
         edges = np.unique(np.quantile(found, wanted, method="inverted_cdf")) if found.size else np.array([])
         entry: dict[str, Any] = {"kind": "number", "edges": edges.tolist()}
     else:
-        name = "_count" if given.name != "_count" else "_rows"
-        counts = given.value_counts(sort=True, name=name).filter(pl.col(name) >= min_rows).head(max_values)
-        entry = {"kind": "category", "values": sorted(counts.get_column(given.name).to_list())}
+        rows, frequent = value_counts(values), frequent_values(values, min_rows, group)
+        most = sorted(frequent, key=lambda value: (-rows[value], value))[:max_values]
+        entry = {"kind": "category", "values": sorted(most)}
     return entry | {"shares": shares(values, entry).tolist()}
 
 
@@ -71,8 +79,8 @@ def shares(values: pl.Series, entry: Mapping[str, Any]) -> NDArray[np.float64]:
     return np.append(counts, values.null_count()) / max(values.len(), 1)
 
 
-def _describe(values: pl.Series, bins: int, min_rows: int) -> dict[str, Any]:
-    entry = frozen_bins(values, bins, MAX_VALUES, min_rows)
+def _describe(values: pl.Series, bins: int, min_rows: int, group: NDArray[np.int64] | None = None) -> dict[str, Any]:
+    entry = frozen_bins(values, bins, MAX_VALUES, min_rows, group)
     if entry["kind"] == "number":
         median = values.median()
         entry["median"] = float(median) if isinstance(median, float) else None

@@ -44,7 +44,7 @@ def bin_input(data: TrainingData, index: int, params: ModelParams, seed: int) ->
     if item.ordered:
         places = category_codes(column, item.values)
         return _by_number(item, Bins("category", np.empty(0), item.values), places, data, params)
-    values = frequent_values(column, params.encoding.min_rows)
+    values = frequent_values(column, params.encoding.min_rows, data.group)
     bins = Bins("category", np.empty(0), values)
     if len(values) > params.encoding.one_hot_up_to:
         return _by_evidence(data, index, params, seed)
@@ -64,7 +64,9 @@ def _by_number(item: Input, bins: Bins, places: Indexes, data: TrainingData, par
 
 def _by_evidence(data: TrainingData, index: int, params: ModelParams, seed: int) -> Binned:
     """A category of many values: values of similar evidence share a bin; rows are placed by out-of-fold evidence."""
-    one = TrainingData(data.table.select(data.inputs[index].name), data.y, data.weight, (data.inputs[index],))
+    one = TrainingData(
+        data.table.select(data.inputs[index].name), data.y, data.weight, (data.inputs[index],), data.group
+    )
     encoding = fit_encoding(one, params, seed)
     table = encoding.tables[0]
     assert table is not None  # the input is a category

@@ -105,7 +105,7 @@ def _vocabularies(data: TrainingData, params: ModelParams) -> dict[int, Vocabula
     return {
         place: Vocabulary(item.values)
         if item.ordered
-        else Vocabulary.learn(data.table[item.name], params.encoding.min_rows)
+        else Vocabulary.learn(data.table[item.name], params.encoding.min_rows, data.group)
         for place, item in enumerate(data.inputs)
         if item.kind == "category"
     }
