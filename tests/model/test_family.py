@@ -141,3 +141,27 @@ def test_a_library_that_is_not_there_is_named_with_the_extra_that_adds_it(
     monkeypatch.setitem(sys.modules, family, None)
     with pytest.raises(ModelError, match=f"{extra} is not installed .* Run: uv sync --extra {family}"):
         fit_family(family, data([0.0, 1.0]), ModelParams(), 0)
+
+
+@pytest.mark.parametrize("unit", [1e-3, 1e4])
+@pytest.mark.parametrize("family", ["scorecard", "ebm", "catboost", "lightgbm", "xgboost"])
+def test_the_unit_of_the_weights_changes_nothing(family: str, unit: float) -> None:
+    """In thousandths, penalties and least rows of a leaf outweighed every row; in thousands, they bound nothing."""
+    random = np.random.default_rng(0)
+    rows, town = 800, random.integers(0, 60, 800)
+    x = random.normal(size=rows)
+    y = (random.random(rows) < 1 / (1 + np.exp(1 - x - np.sin(town)))).astype(float)
+    table = pl.DataFrame({"x": x, "town": [f"t{number}" for number in town]})
+    quick = {
+        "ebm": {"rounds": 50, "bags": 1, "interactions": 0, "tree_pairs": 0},
+        "catboost": {"rounds": 30, "depth": 3, "learning_rate": 0.1},
+        "lightgbm": {"rounds": 30, "leaves": 6},
+        "xgboost": {"rounds": 30, "leaves": 6},
+    }
+    params, weight = ModelParams.model_validate(quick), random.uniform(0.5, 1.5, rows)
+    inputs = (X, Input(name="town", kind="category", title="Town"))
+    plain, scaled = (
+        fit_family(family, TrainingData(table, y, weight * by, inputs), params, 0).model.margin(table)
+        for by in (1.0, unit)
+    )
+    np.testing.assert_allclose(scaled, plain, atol=1e-6)

@@ -21,6 +21,7 @@ def reading(iv: float) -> str:
 
 def bin_all(data: TrainingData, params: ModelParams, seed: int = 0) -> dict[str, Binned]:
     """The bins of every input, found on training rows as the scorecard finds them."""
+    data = data.relative()
     return {item.name: bin_input(data, place, params, seed) for place, item in enumerate(data.inputs)}
 
 

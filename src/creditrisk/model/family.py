@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, cast
 
@@ -73,6 +73,14 @@ class TrainingData:
         """The rows of weight above 0: the others say nothing, and would be counted as outcomes that there are not."""
         return self if (self.weight != 0).all() else self.take(np.flatnonzero(self.weight))
 
+    def relative(self) -> TrainingData:
+        """The rows with weights of mean 1: a weight says how much a row counts beside others, in whatever unit.
+
+        Penalties, priors and least rows of a leaf, all of which are held against sums of weights, then mean rows.
+        """
+        mean = float(self.weight.mean())
+        return self if mean == 1.0 else replace(self, weight=self.weight / mean)
+
     def take(self, rows: NDArray[np.int64]) -> TrainingData:
         """The rows with these numbers (from 0), in their order."""
         group = None if self.group is None else self.group[rows]
@@ -129,7 +137,8 @@ def fit_family(
 
     Args:
         family: one of ``params.FAMILIES``.
-        data: the training rows; those of weight 0 say nothing and are left out, as not every library takes them.
+        data: the training rows; those of weight 0 say nothing and are left out, as not every library takes them, and
+            the other weights count relative to their mean.
         params: fields of ``params.<family>`` that are None get a default by number of rows; where it has a limit of
             its own for one-hot encoding, this stands in place of ``encoding``'s.
         seed: makes the fit repeatable.
@@ -140,7 +149,7 @@ def fit_family(
     """
     _check_family(family, "model.family")
     _check_weights(data)
-    data = data.counted()
+    data = data.counted().relative()
     _check_outcomes(data)
     module = importlib.import_module(f"creditrisk.model.families.{family}")
     return cast(Fitted, module.fit(data, params.for_family(family), seed, valid))
