@@ -57,5 +57,14 @@ def test_an_attribute_that_only_the_champions_contract_protects_is_said(
     )
 
 
+def test_customers_are_what_a_comparison_counts(rows: JudgedRows, scorers: dict[str, Scorer]) -> None:
+    alone, few = (
+        against_champion(scorers["good"], scorers["fair"], replace(rows, group=group), Params(), "2", "1").gates[0]
+        for group in (None, np.arange(len(rows.y)) % 40)
+    )
+    assert alone.value == few.value
+    assert alone.bound != few.bound
+
+
 def impact_of(verdict: Verdict) -> str:
     return next(gate.sentence for gate in verdict.gates if gate.name == "adverse impact ratio")

@@ -6,7 +6,7 @@ import pytest
 from lender import Lender
 from support import SMALL_CONTRACT
 
-from creditrisk.contract import ROW, TARGET, Contract
+from creditrisk.contract import GROUP, ROW, TARGET, Contract
 from creditrisk.errors import DataError
 from creditrisk.model.scorer import Scorer
 from creditrisk.paths import Project
@@ -113,3 +113,17 @@ def test_a_row_that_the_contract_would_not_clean_is_left_out(lender: Lender) -> 
     months[at] = 10_000
     broken = judged.JudgedRows(rows.raw.with_columns(pl.Series("months", months)), rows.y, rows.weight, rows.attributes)
     assert not unseen(broken, scorer)[at]
+
+
+def test_the_customers_of_the_rows_come_along(bare: Project, lender: Lender, contract: Contract) -> None:
+    lender.tables(bare)
+    assert judged_rows(bare, "small", contract).group is None
+    path = bare.tables("small") / "split" / "test.parquet"
+    test = pl.read_parquet(path).sort(ROW).with_columns((pl.int_range(pl.len()) // 2).cast(pl.String).alias(GROUP))
+    test.write_parquet(path)
+    found = judged_rows(bare, "small", contract)
+    assert found.group is not None
+    assert np.unique(found.group).size == -(-test.height // 2)
+    taken = found.take(np.arange(test.height) < 3)
+    assert taken.group is not None
+    assert np.unique(taken.group, return_counts=True)[1].tolist() == [2, 1]

@@ -178,7 +178,7 @@ def against_champion(
     few = _count(rows)
     if not few.passed:
         return Verdict("B", version, champion, len(rows.y), int(rows.y.sum()), (few,), notes)
-    between = compare(rows.y, pd["challenger"], pd["champion"], rows.weight, _figures(params), params.seed)
+    between = compare(rows.y, pd["challenger"], pd["champion"], rows.weight, _figures(params), params.seed, rows.group)
     seconds = _latency(scorer, old, rows.raw)
     sides = [
         _side(one, rows, pd[name], params, seconds[name]) for name, one in (("challenger", scorer), ("champion", old))

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from creditrisk.contract import ROW, TARGET, WEIGHT, Contract
+from creditrisk.contract import GROUP, ROW, TARGET, WEIGHT, Contract
 from creditrisk.data.cleaning.clean import clean_training
 from creditrisk.data.reading.source import number_rows
 from creditrisk.data.split import SEEN
@@ -31,12 +31,15 @@ class JudgedRows:
     weight: NDArray[np.float64]
     attributes: pl.DataFrame
     """Protected attributes by clean names, for adverse impact; no column, and then no row, where there are none."""
+    group: NDArray[np.int64] | None = None
+    """A number for the customer of each row, where one may have several."""
 
     def take(self, kept: NDArray[np.bool_]) -> JudgedRows:
         """The rows where ``kept`` holds."""
         mask = pl.Series(kept)
         attributes = self.attributes.filter(mask) if self.attributes.width else self.attributes
-        return JudgedRows(self.raw.filter(mask), self.y[kept], self.weight[kept], attributes)
+        group = None if self.group is None else self.group[kept]
+        return JudgedRows(self.raw.filter(mask), self.y[kept], self.weight[kept], attributes, group)
 
 
 def judged_rows(project: Project, portfolio: str, contract: Contract) -> JudgedRows:
@@ -50,7 +53,7 @@ def judged_rows(project: Project, portfolio: str, contract: Contract) -> JudgedR
     for path in (test, raw):
         if not path.is_file():
             raise DataError(f"{path}: missing, so there are no test rows to judge a version on. Run main.py run first.")
-    kept = [name for name in (ROW, TARGET, WEIGHT, *contract.protected) if name in pl.read_parquet_schema(test)]
+    kept = [name for name in (ROW, TARGET, WEIGHT, GROUP, *contract.protected) if name in pl.read_parquet_schema(test)]
     judged = pl.read_parquet(test, columns=kept).sort(ROW)
     judged = judged.gather_every(-(-judged.height // MAX_ROWS)) if judged.height > MAX_ROWS else judged
     found = _rows_of(raw, judged[ROW])
@@ -61,7 +64,8 @@ def judged_rows(project: Project, portfolio: str, contract: Contract) -> JudgedR
         )
     weight = judged[WEIGHT].to_numpy() if WEIGHT in kept else np.ones(judged.height)
     attributes = judged.select([name for name in contract.protected if name in kept])
-    return JudgedRows(found, judged[TARGET].cast(pl.Float64).to_numpy(), weight, attributes)
+    group = judged[GROUP].rank("dense").cast(pl.Int64).to_numpy() if GROUP in kept else None
+    return JudgedRows(found, judged[TARGET].cast(pl.Float64).to_numpy(), weight, attributes, group)
 
 
 def _rows_of(path: Path, numbers: pl.Series) -> pl.DataFrame:

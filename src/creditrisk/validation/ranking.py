@@ -148,9 +148,21 @@ def delong_parts(y: Floats, weight: Floats, models: list[Placements]) -> list[tu
     return found
 
 
-def resamples(y: Floats, weight: Floats, count: int, seed: int) -> Iterator[Floats]:
-    """Stratified bootstrap: weights (n,) of ``count`` samples, each drawing as many bads and goods as there are."""
+def resamples(
+    y: Floats, weight: Floats, count: int, seed: int, group: NDArray[np.int64] | None = None
+) -> Iterator[Floats]:
+    """Stratified bootstrap: weights (n,) of ``count`` samples, each drawing as many bads and goods as there are.
+
+    Where ``group`` numbers the customers of the rows from 0, shape (n,), customers are drawn with all their rows: as
+    many of those with a bad row, and as many of the others, as there are.
+    """
     random = np.random.default_rng(seed)
+    if group is not None:
+        worst = np.zeros(int(group.max()) + 1)
+        np.maximum.at(worst, group, y)
+        drawn = resamples(worst, np.ones(worst.size), count, seed)
+        yield from (times[group] * weight for times in drawn)
+        return
     kinds = [np.flatnonzero(y > 0.5), np.flatnonzero(y <= 0.5)]
     times = np.empty(len(y))
     for _ in range(count):
