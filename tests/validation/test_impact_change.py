@@ -108,3 +108,16 @@ def test_rows_count_by_their_weight() -> None:
     for a, b in zip(one.shifts, two.shifts, strict=True):
         assert (a.challenger, a.champion) == pytest.approx((b.challenger, b.champion))
         assert a.difference.high - a.difference.low > b.difference.high - b.difference.low
+
+
+def test_rows_of_one_customer_are_no_further_evidence() -> None:
+    table, new, old = world(2_000, 1, 0.1)
+    four = np.repeat(np.arange(2_000), 4)
+    one = changed(table, new, old)
+    groupings = groupings_of(table[four], four.size)
+    many = impact_change(groupings, new[four], old[four], customer=four)
+    blind = impact_change(groupings, new[four], old[four])
+    for a, b, c in zip(one.shifts, many.shifts, blind.shifts, strict=True):
+        width, same, less = (shift.difference.high - shift.difference.low for shift in (a, b, c))
+        assert same == pytest.approx(width, rel=0.25)
+        assert less < 0.6 * width

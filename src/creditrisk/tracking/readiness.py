@@ -219,7 +219,7 @@ def _impact(scorer: Scorer, old: Scorer, rows: JudgedRows, pd: dict[str, Any]) -
         (one.policy.decide_vector(pd[name]) == "approve").to_numpy()
         for name, one in (("challenger", scorer), ("champion", old))
     )
-    return impact_change(groupings, new, before, CONFIDENCE)
+    return impact_change(groupings, new, before, CONFIDENCE, rows.group)
 
 
 def _no_longer_protected(scorer: Scorer, old: Scorer) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from creditrisk.validation.fairness import Flags, Floats, Grouping
 from creditrisk.validation.metrics import Figure, around
@@ -60,16 +61,20 @@ class ImpactChange:
 
 
 def impact_change(
-    groupings: Sequence[Grouping], challenger: Flags, champion: Flags, confidence: float = 0.95
+    groupings: Sequence[Grouping],
+    challenger: Flags,
+    champion: Flags,
+    confidence: float = 0.95,
+    customer: NDArray[np.int64] | None = None,
 ) -> ImpactChange:
-    """Compare whom two models would approve, shape (n,) each.
+    """Compare whom two models would approve, shape (n,) each; ``customer`` where one may have several rows.
 
     Intervals of one attribute's groups hold together (Bonferroni): of twenty regions one loses by chance alone.
     """
     shifts: list[Shift] = []
     nobody, small = [], []
     for grouping in groupings:
-        pair = _Pair(grouping, challenger, champion)
+        pair = _Pair(grouping, challenger, champion, customer)
         small += [f"{name} ({grouping.attribute})" for name in grouping.rows if name not in grouping.large]
         new, old = (any(shares[name] for name in grouping.large) for shares in pair.shares)
         if old and not new:
@@ -83,8 +88,11 @@ def impact_change(
 class _Pair:
     """Challenger and champion on the groups of one attribute."""
 
-    def __init__(self, grouping: Grouping, challenger: Flags, champion: Flags) -> None:
+    def __init__(
+        self, grouping: Grouping, challenger: Flags, champion: Flags, customer: NDArray[np.int64] | None
+    ) -> None:
         self.grouping, self.flags = grouping, (challenger, champion)
+        self._customer = None if customer is None else np.unique(customer, return_inverse=True)[1]
         self.shares = tuple(grouping.shares(flags) for flags in self.flags)
         self._total, self._effective = grouping.sums(grouping.weight), grouping.effective()
         self._place = {name: place for place, name in enumerate(grouping.rows)}
@@ -96,6 +104,8 @@ class _Pair:
         reference = max(others, key=lambda other: new[other] + old[other])
         both = [self._ratio(name, reference if self.shares[i][reference] else own[i], i) for i in (0, 1)]
         apart = both[0][1] - both[1][1]
+        if self._customer is not None:  # rows of one customer are decided alike
+            apart = np.bincount(self._customer, apart).astype(np.float64)
         # Half a row more of each pair of answers: with few that differ the plain error is too small (Agresti and Min
         # 2005).
         few = 1 / new[own[0]] / self._effective[name]
