@@ -171,6 +171,14 @@ def test_interval_of_ks_covers_it_in_small_samples_too() -> None:
     assert 0.91 <= hits / 300 <= 0.99
 
 
+def test_interval_of_average_precision_allows_for_the_share_of_bads() -> None:
+    """With rows that tell nothing it is about the share of bads, and as uncertain."""
+    y = np.repeat([1.0, 0.0], [100, 900])
+    found = evaluate(y, np.full(1_000, 0.1), params=EvaluationParams(bootstrap=300)).average_precision
+    assert found.value == pytest.approx(0.1)
+    assert found.high - found.low == pytest.approx(2 * 1.96 * math.sqrt(0.1 * 0.9 / 1_000), rel=0.2)
+
+
 def test_a_row_that_counts_more_leaves_ks_less_certain() -> None:
     y, pd = sample(1_000, 10)
     even, uneven = (evaluate(y, pd, w, FEW).ks for w in (np.full(1_000, 3.0), np.where(np.arange(1_000) % 10, 1.0, 50)))
