@@ -36,6 +36,13 @@ def test_a_mark_that_is_not_usual_is_the_contracts_alone(tmp_path: Path) -> None
     assert scoring_layout(path, contract(separator="~")).separator == "~"
 
 
+@pytest.mark.parametrize("mark", [";", "~"])
+def test_a_mark_that_the_table_declares_holds(tmp_path: Path, mark: str) -> None:
+    path = tmp_path / "loans.csv"
+    path.write_text(f"sep={mark}\n{small_table(3).write_csv(separator=mark)}")
+    assert scoring_layout(path, contract()).separator == mark
+
+
 def test_a_packed_table_is_looked_into(tmp_path: Path) -> None:
     path = tmp_path / "loans.csv.gz"
     path.write_bytes(gzip.compress(small_table(3).write_csv(separator="\t").encode(), mtime=0))

@@ -44,10 +44,11 @@ def _separator(local: LocalFile, layout: Format, contract: Contract) -> str:
     for mark in dict.fromkeys((layout.separator, *SEPARATORS)):
         try:
             with local.stream() as (stream, _):
-                names = Delimited(stream, local.where, mark, layout.encoding).names
+                text = Delimited(stream, local.where, mark, layout.encoding)
         except SourceError as error:
             refusals.append(error)
             continue
+        names, mark = text.names, text.separator  # a text may declare its own
         fitting = len(needed.intersection(names))
         if fitting == len(needed):
             return mark

@@ -117,6 +117,15 @@ def test_the_separator_is_found(tmp_path: Path, separator: str) -> None:
     assert report.rows_kept == 60
 
 
+@pytest.mark.parametrize("separator", [";", "\t", "~"])
+def test_the_separator_that_excels_first_line_says_is_taken(tmp_path: Path, separator: str) -> None:
+    path = tmp_path / "loans.csv"
+    path.write_text(f"sep={separator}\n{loans().write_csv(separator=separator)}")
+    contract = Contract.from_text(infer(path, "outcome").text, "loans.yaml")
+    assert contract.source.format.separator == separator
+    assert clean_training(scan(path, contract.source.format), contract).report().rows_kept == loans().height
+
+
 def test_commas_inside_quoted_texts_do_not_mislead_the_separator(tmp_path: Path) -> None:
     path = tmp_path / "loans.csv"
     rows = "\n".join(f'"a, b; c";{row};{row % 2}' for row in range(30))

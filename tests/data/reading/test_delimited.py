@@ -34,6 +34,35 @@ def test_line_ends_byte_order_mark_and_empty_lines(text: bytes) -> None:
     assert rows(text) == [("1", "2"), ("3", "4")]
 
 
+@pytest.mark.parametrize(
+    ("line", "mark"),
+    [
+        (b"sep=;\r\n", b";"),
+        (b"\xef\xbb\xbfsep=,\n", b","),
+        (b"sep=\t\n", b"\t"),
+        (b'"SEP=|"\n\n', b"|"),
+        (b"sep=\\t\n", b"\t"),
+    ],
+)
+def test_excels_first_line_says_the_separator_and_is_no_row(line: bytes, mark: bytes) -> None:
+    text = line + b"a%b\n1%2\n3\n5%6\n".replace(b"%", mark)
+    for said in (",", ";"):
+        table = read(text, said)
+        assert table["b"].to_list() == ["2", None, "6"]
+        assert table[BROKEN][1] == f"2 fields as in the header, found 1 (line {line.count(10) + 3})"
+
+
+@pytest.mark.parametrize("text", [b"sep=a,b\n1,2\n", b"a,b\nsep=;,2\n", b"sep,sep=;\n1,2\n"])
+def test_a_header_or_row_that_looks_like_it_is_none(text: bytes) -> None:
+    assert read(text).columns[:2] == text.split(b"\n")[0].decode().split(",")
+    assert read(text).height == 1
+
+
+def test_nothing_below_excels_first_line_is_an_empty_file() -> None:
+    with pytest.raises(SourceError, match="the file is empty"):
+        read(b"sep=;\n")
+
+
 def test_quoted_fields_hold_separators_line_ends_and_quotation_marks() -> None:
     assert rows(b'a,b\r\n1,"x, ""y""\r\nz"\r\n"","2"\r\n') == [("1", 'x, "y"\r\nz'), ("", "2")]
 

@@ -5,7 +5,8 @@ is checked: where it has no quotation mark, and as many separators as its record
 stop, then each of them has its own. Else NumPy counts the separators of each record outside quotation marks, and only
 a block in which something is odd is gone through record by record. Quoting is RFC 4180's: a field that begins with a
 quotation mark is quoted and may hold separators, line ends and doubled quotation marks; a quotation mark inside an
-unquoted field stands for itself. Empty lines are passed over, as pandas does.
+unquoted field stands for itself. Empty lines are passed over, as pandas does. A first line ``sep=;``, which Excel writes
+and obeys, says the separator, whatever else was said, and is no part of the table.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import IO
 import numpy as np
 import polars as pl
 
-from creditrisk.data.reading.header import BROKEN, BROKEN_TEXT, check_text, checked_names
+from creditrisk.data.reading.header import BROKEN, BROKEN_TEXT, check_text, checked_names, declared_separator
 from creditrisk.data.reading.quoting import NEWLINE, QUOTE, outside, well_quoted
 from creditrisk.errors import SourceError
 
@@ -42,13 +43,14 @@ class Delimited:
         if not separator.isascii() or separator in '"\r\n':
             raise SourceError(f"{where}: format.separator is {separator!r}; expected one ASCII character, such as ';'.")
         self._stream, self._where, self._encoding = stream, where, encoding
-        self._mark = separator.encode()
+        self._rest, self._ended = b"", False
+        self._rows, self._line, self._faults = 0, 1, 0
+        self.separator = self._begin() or separator
+        self._mark = self.separator.encode()
         other = re.escape(self._mark)
         one = rb'(?>"[^"]*+(?:""[^"]*+)*+"|[^"\n' + other + rb"][^\n" + other + rb"]*+|)"
         self._field = re.compile(one)
         self._any_record = re.compile(one + b"(?:" + other + one + rb")*+\r?\n")
-        self._rest, self._ended = b"", False
-        self._rows, self._line, self._faults = 0, 1, 0
         self.names = self._header()
         plain = rb'(?>"[^"]*+(?:""[^"]*+)*+"|[^"\n' + other + rb"]*+)"
         again = b"){%d}" % (len(self.names) - 1) + rb"\r?\n"
@@ -108,10 +110,16 @@ class Delimited:
                 f"{self._encoding}; save it so, or write a contract's own encoding under source.format.encoding."
             ) from None
 
-    def _header(self) -> list[str]:
+    def _begin(self) -> str | None:
+        """Read the first block up to the header row; give the separator that the text declares, if any."""
         self._more()
         check_text(self._rest, self._where)
         self._rest = self._rest.removeprefix(b"\xef\xbb\xbf")
+        length, declared = declared_separator(self._rest)
+        self._rest, self._line = self._rest[length:], 1 + (length > 0)
+        return declared
+
+    def _header(self) -> list[str]:
         while self._rest.startswith((b"\n", b"\r\n")):
             self._rest, self._line = self._rest.split(b"\n", 1)[1], self._line + 1
         if not self._rest:

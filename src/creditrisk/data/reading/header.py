@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from creditrisk.errors import SourceError
 
 BROKEN, BROKEN_TEXT = "_broken", "_broken_text"
 """Two text columns of each frame, null but for a broken line: what is wrong with it, and how it begins. All other
 columns of a broken line are null."""
+
+_DECLARATION = re.compile(rb'(?i)("?)sep=(\\t|[\t !#-/:-@\[-`{-~])\1\r?(?:\n|\Z)')
 
 
 class SeparatorError(SourceError):
@@ -34,6 +38,21 @@ def checked_names(fields: list[str], separator: str, where: str) -> list[str]:
             raise SourceError(f"{where}: the column name {name!r} is the project's own; rename it.")
         seen[name] = place
     return names
+
+
+def declared_separator(start: bytes) -> tuple[int, str | None]:
+    """Read Excel's first line ``sep=;``, which says how the lines below it are parted and is no header row.
+
+    Args:
+        start: how the text begins, without a byte order mark.
+
+    Returns:
+        the bytes that the line takes, and the separator; 0 and None where there is no such line.
+    """
+    found = _DECLARATION.match(start)
+    if found is None:
+        return 0, None
+    return found.end(), found.group(2).decode().replace("\\t", "\t")
 
 
 def check_text(start: bytes, where: str) -> None:

@@ -11,6 +11,7 @@ from typing import Literal
 
 from creditrisk.contract import Format
 from creditrisk.data.reading.delimited import BLOCK
+from creditrisk.data.reading.header import declared_separator
 from creditrisk.data.reading.local import LocalFile, inspect
 
 SEPARATORS = (",", ";", "\t", "|", " ")
@@ -28,8 +29,10 @@ def sniff(table: Path) -> Format:
     if local.kind != "csv":
         return Format(kind=local.kind)
     encoding = _encoding(local)
-    lines = [line for line in _start(local).decode(encoding, "replace").splitlines() if line.strip()][:50]
-    return Format(kind="csv", separator=_separator(lines), encoding=encoding)
+    start = _start(local)
+    _, declared = declared_separator(start)
+    lines = [line for line in start.decode(encoding, "replace").splitlines() if line.strip()][:50]
+    return Format(kind="csv", separator=declared or _separator(lines), encoding=encoding)
 
 
 def _start(local: LocalFile, size: int = 1 << 18) -> bytes:
