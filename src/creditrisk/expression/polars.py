@@ -266,9 +266,7 @@ def _horizontal(apply: Callable[[list[pl.Expr]], pl.Expr]) -> Callable[[Node], p
     return lambda node: apply([_strict(item) for item in node.args])
 
 
-def _joined(
-    join: Callable[[pl.Expr, pl.Expr], pl.Expr],
-) -> Callable[[list[pl.Expr]], pl.Expr]:
+def _joined(join: Callable[[pl.Expr, pl.Expr], pl.Expr]) -> Callable[[list[pl.Expr]], pl.Expr]:
     """Join conditions half by half: the time that Polars takes for a chain grows with the cube of its length."""
 
     def joined(conditions: list[pl.Expr]) -> pl.Expr:

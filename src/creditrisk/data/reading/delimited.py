@@ -5,8 +5,8 @@ is checked: where it has no quotation mark, and as many separators as its record
 stop, then each of them has its own. Else NumPy counts the separators of each record outside quotation marks, and only
 a block in which something is odd is gone through record by record. Quoting is RFC 4180's: a field that begins with a
 quotation mark is quoted and may hold separators, line ends and doubled quotation marks; a quotation mark inside an
-unquoted field stands for itself. Empty lines are passed over, as pandas does. A first line ``sep=;``, which Excel writes
-and obeys, says the separator, whatever else was said, and is no part of the table.
+unquoted field stands for itself. Empty lines are passed over, as pandas does. A first line ``sep=;``, which Excel
+obeys, says the separator, whatever else was said, and is no part of the table.
 """
 
 from __future__ import annotations
