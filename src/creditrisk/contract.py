@@ -38,6 +38,8 @@ KINDS: dict[ColumnType, Kind] = {
 ROW, ID, TARGET, WEIGHT, GROUP = "_row", "_id", "_target", "_weight", "_group"
 """System columns of every table the pipeline makes; names that begin with an underscore are the project's own."""
 APPLICATION_DATE = "application_date"
+LARGEST = 1e38
+"""Numbers beyond are taken for it by training that computes in 32 bits, which must hold a cut beyond it (3.4e38)."""
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
 

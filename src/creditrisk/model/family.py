@@ -24,9 +24,6 @@ MAX_JSON_BYTES = 500_000_000
 SMALL = 3_000
 """Training rows up to which a table is small: simpler models suit it, and fits are cheap."""
 
-LARGEST = 1e38
-"""Numbers beyond are taken for it in training by what computes in float32, which must hold a cut beyond it."""
-
 Value = float | str | None
 """One input of one row: a number, a category's text, or None where missing."""
 RowFunction = Callable[[Sequence[Value]], tuple[float, Sequence[float]]]

@@ -7,6 +7,7 @@ import re
 
 import polars as pl
 
+from creditrisk.contract import LARGEST
 from creditrisk.data.onboarding import naming
 from creditrisk.data.onboarding.draft import MIN_SHARE, Draft, list_missing
 from creditrisk.data.onboarding.profile import (
@@ -26,8 +27,6 @@ from creditrisk.data.onboarding.profile import (
 _NINES = {float(digit * length) for digit in "98" for length in range(2, 11)}
 _CODES = frozenset({-1.0, -9.0, -8.0, 96.0, 97.0, 98.0} | _NINES | {-value for value in _NINES})
 """Numbers that people write where there is no number."""
-LARGEST = 2e38
-"""What is larger is clipped to this: trees of training hold numbers in 32 bits, up to 3.4e38."""
 
 
 def as_number(table: Table, one: Profile, draft: Draft) -> bool:

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from creditrisk.contract import Input
+from creditrisk.contract import LARGEST, Input
 from creditrisk.model.additive.terms import Bins, Floats, Indexes
 from creditrisk.model.encoding import fit_encoding
 from creditrisk.model.evidence import category_codes, evidence, frequent_values
-from creditrisk.model.family import LARGEST, TrainingData
+from creditrisk.model.family import TrainingData
 from creditrisk.params import ModelParams
 
 PREBINS = 20

@@ -17,11 +17,12 @@ import catboost
 import numpy as np
 import pandas as pd
 
+from creditrisk.contract import LARGEST
 from creditrisk.errors import ModelError
 from creditrisk.model.categories import Vocabulary
 from creditrisk.model.families.catboost_export import read_export
 from creditrisk.model.families.threads import threads
-from creditrisk.model.family import LARGEST, SMALL, Fitted, TrainingData
+from creditrisk.model.family import SMALL, Fitted, TrainingData
 from creditrisk.model.oblivious.runtime import ObliviousModel
 from creditrisk.params import CatboostParams, ModelParams
 

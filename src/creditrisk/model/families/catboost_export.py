@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from creditrisk.contract import LARGEST
 from creditrisk.errors import ModelError
 from creditrisk.model.categories import Statistics, Vocabulary
-from creditrisk.model.family import LARGEST
 from creditrisk.model.oblivious.forest import Forest, as_float64_threshold
 
 HASH_FACTOR = 0x4906BA494954CB65

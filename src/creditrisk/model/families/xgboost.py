@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from creditrisk.contract import LARGEST
 from creditrisk.errors import ModelError
 from creditrisk.model.encoding import Encoding, fit_encoding
 from creditrisk.model.families.encoded import EncodedModel, capacities
@@ -37,8 +38,6 @@ ALONE = 50_000
 work a round of few rows takes twenty times as long with two."""
 PATIENCE = 50
 """Rounds without a better log loss after which early stopping ends."""
-LARGEST = 1e38
-"""Numbers beyond are taken for it: float32 must hold a cut above the largest."""
 LIGHTEST = 1e-6
 """Weight of a leaf that no training row of any weight reaches; SHAP values divide by it."""
 
