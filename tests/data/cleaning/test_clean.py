@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import math
 from pathlib import Path
 from typing import Any
@@ -182,6 +183,23 @@ def test_a_further_column_that_is_ignored_changes_no_id(tmp_path: Path) -> None:
     before, *_ = write(loans(), given, tmp_path)
     after, *_ = write(loans(more=[str(row) for row in range(8)]), given, tmp_path)
     assert after["_id"].equals(before["_id"])
+
+
+def ids(pairs: list[tuple[str, str]]) -> list[str]:
+    given = contract({"sub": {"type": "text", "role": "id"}}, id=("no", "sub"), duplicates="keep")
+    raw = pl.DataFrame(pairs, schema=["no", "sub"], orient="row")
+    raw = raw.with_columns(amt=pl.lit("1"), use=pl.lit("1"), sex=pl.lit("f"), y=pl.lit("1"))
+    return clean_training(raw.lazy(), given).table.collect()["_id"].to_list()
+
+
+def test_a_bar_in_a_value_makes_no_id_of_other_values_and_others_stay_as_they_were() -> None:
+    assert ids([("a|b", "c"), ("a", "b|c"), ("a\\", "b")]) == ["a\\|b|c", "a|b\\|c", "a\\|b"]
+
+
+def test_different_values_of_several_id_columns_are_different_ids() -> None:
+    texts = ["".join(letters) for size in (1, 2, 3) for letters in itertools.product("a|\\", repeat=size)]
+    pairs = list(itertools.product(texts, texts))
+    assert len(set(ids(pairs))) == len(pairs) == 39**2
 
 
 def test_several_id_columns_weight_group_and_time(tmp_path: Path) -> None:

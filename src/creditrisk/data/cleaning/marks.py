@@ -55,19 +55,32 @@ def outcome(contract: Contract) -> pl.Expr:
 def system_columns(values: pl.LazyFrame, contract: Contract) -> pl.LazyFrame:
     """Add id, weight, group and application date, where the contract has them."""
     if contract.id_columns:
-        parts = [_joined(name, contract) for name in contract.id_columns]
-        values = values.with_columns(pl.concat_str(parts, separator="|", ignore_nulls=False).alias(ID))
+        values = values.with_columns(_identifier([_as_text(name, contract) for name in contract.id_columns]).alias(ID))
     if contract.weight:
         values = values.with_columns(pl.col(contract.weight).alias(WEIGHT))
     if contract.group:
         alone = pl.concat_str(pl.lit("id:"), pl.col(ID))  # a row without a group is one of its own
-        values = values.with_columns(_joined(contract.group, contract).fill_null(alone).alias(GROUP))
+        values = values.with_columns(_as_text(contract.group, contract).fill_null(alone).alias(GROUP))
     if contract.time and contract.time != APPLICATION_DATE:
         values = values.with_columns(pl.col(contract.time).alias(APPLICATION_DATE))
     return values
 
 
-def _joined(name: str, contract: Contract) -> pl.Expr:
+def _identifier(parts: list[pl.Expr]) -> pl.Expr:
+    """Several columns as one id, ``a|b``, that no other values give; null where one of them is.
+
+    Where a bar stands in a value, bars and backslashes of all values get a backslash before them. Such an id has more
+    bars than the others, so that the two kinds cannot meet, and an id without them is as it always was.
+    """
+    joined = pl.concat_str(parts, separator="|", ignore_nulls=False)
+    if len(parts) == 1:
+        return joined
+    escaped = [part.str.replace_all(r"([\\|])", r"\$1") for part in parts]
+    barred = pl.any_horizontal(part.str.contains("|", literal=True) for part in parts)
+    return pl.when(barred).then(pl.concat_str(escaped, separator="|", ignore_nulls=False)).otherwise(joined)
+
+
+def _as_text(name: str, contract: Contract) -> pl.Expr:
     """A clean column as text; a whole number without a fraction."""
     dtype: pl.DataType = {"number": pl.Float64(), "boolean": pl.Boolean(), "date": pl.Date()}.get(
         contract.clean_columns[name].kind, pl.String()
