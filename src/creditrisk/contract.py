@@ -41,6 +41,7 @@ APPLICATION_DATE = "application_date"
 LARGEST = 1e38
 """Numbers beyond are taken for it by training that computes in 32 bits, which must hold a cut beyond it (3.4e38)."""
 
+_CURRENCY = re.compile(r"[^\W\d_][^\s\d()+-]+")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
 
 
@@ -184,6 +185,11 @@ class Column(Frozen):
     """Characters removed wherever they stand before parsing, such as ``$,%``."""
     decimal: Literal[".", ","] = "."
     """A number's decimal mark in texts; where it is the comma, points may part thousands: 1.234,50."""
+    currency: str | None = None
+    """A word that may stand before or after a number in texts, as in ``EUR 1200`` and ``1200 kr``; signs such as ``$``
+    are characters, see ``strip``."""
+    accounting: bool = False
+    """Whether (1200) and 1200- in texts are negative, as accountants and SAP write it."""
     min: float | dt.date | None = None
     max: float | dt.date | None = None
     out_of_range: Literal["clip", "missing", "quarantine"] = "quarantine"
@@ -210,8 +216,7 @@ class Column(Frozen):
             raise ValueError(f"values belong to a category or boolean, not to {self.type}")
         if self.type == "boolean" and set(self.values.values()) - {"True", "False", "true", "false"}:
             raise ValueError("a boolean's values map each raw text to true or false")
-        if self.decimal == "," and self.type not in ("number", "integer"):
-            raise ValueError(f"decimal belongs to a number or integer, not to {self.type}")
+        self._check_written()
         if self.type == "date":
             self._check_format()
         if self.ordered and self.type != "category":
@@ -221,6 +226,17 @@ class Column(Frozen):
         if self.monotone and not (self.type in ("number", "integer", "boolean") or self.ordered):
             raise ValueError("monotone needs a number, a boolean or an ordered category")
         return self
+
+    def _check_written(self) -> None:
+        for key in ("decimal", "currency", "accounting"):
+            given = getattr(self, key) != type(self).model_fields[key].default
+            if given and self.type not in ("number", "integer"):
+                raise ValueError(f"{key} belongs to a number or integer, not to {self.type}")
+        if self.currency is not None and not _CURRENCY.fullmatch(self.currency):
+            raise ValueError(
+                f"currency is one word of two characters or more, without digits, such as EUR or kr, found "
+                f"{self.currency!r}; a sign such as $ belongs to strip"
+            )
 
     def _check_format(self) -> None:
         from creditrisk.data.cleaning.dates import date_format  # data -> contract would be a circle

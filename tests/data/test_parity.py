@@ -77,6 +77,23 @@ NUMERIC += [
     "1e-400",
     "99999",
 ]
+NUMERIC += ["EUR 1.200,5", "12 EUR", "-EUR 7", "EUR 12 EUR", "1 EUR 2", "R$ 1", "Rs. 1.5", "(EUR 7)", "EUR", "EUR1E5"]
+NUMERIC += [
+    "(1,5)",
+    "(2.5) EUR",
+    "7-",
+    "EUR 7-",
+    "( 7 )",
+    "7 -",
+    "(-7)",
+    "-7-",
+    "()",
+    "1e-5-",
+    "($12)",
+    "(98)",
+    "-",
+    "((7))",
+]
 WORDS = [
     "a",
     "A",
@@ -151,7 +168,10 @@ class Draw:
         column: dict[str, Any] = {"type": kind, "required": self.maybe(True, False, 0.2)}
         column["missing"] = self.pick([[], [], [96, 98], ["n/a", 1], ["0"], ["2024-02-29", ""], [True]])
         column["strip"] = self.pick(["", "", "$,", "%", "a"])
-        column["decimal"] = self.pick([".", ".", ","]) if column["type"] in ("number", "integer") else "."
+        if kind in ("number", "integer"):
+            column["decimal"] = self.pick([".", ".", ","])
+            column["currency"] = self.pick([None, "EUR", "R$", "Rs."])
+            column["accounting"] = self.pick([True, False])
         if kind in ("number", "integer", "date"):
             bounds = sorted(self.pick([-5.0, 0.0, 0.5, 2.0, 100.0]) for _ in range(2))
             if kind == "date":

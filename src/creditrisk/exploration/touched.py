@@ -86,6 +86,8 @@ def _rules(rule: Rule) -> dict[str, str]:
     reads = {
         "strip": repr(column.strip) if column.strip else "",
         "decimal": "','" if rule.comma else "",
+        "currency": column.currency or "",
+        "accounting": "true" if column.accounting else "",
         "format": column.format or "",
         "case": column.case if column.case != "keep" else "",
         "values": ", ".join(f"{k}: {v}" for k, v in column.values.items()) if column.type == "boolean" else "",

@@ -250,6 +250,38 @@ def test_numbers() -> None:
     assert [fault is not None for fault in faults] == [False, False, True, False, False]
 
 
+def test_a_currencys_word_stands_beside_a_number_and_leaves_its_digits_alone() -> None:
+    column = {"type": "number", "currency": "EUR", "decimal": ",", "strip": "\u00a0"}
+    values = ["EUR 1.200,50", "1200EUR", "-EUR 7", "- EUR 7", "(EUR 7)", "5", "1E5", "1 EUR 50", "EUR", "USD 5"]
+    found, faults, _ = cell(column, *values)
+    assert found == [1200.5, 1200.0, -7.0, -7.0, None, 5.0, 1e5, None, None, None]
+    assert [fault is None for fault in faults] == [value is not None for value in found]
+
+
+def test_accountants_negatives() -> None:
+    column = {"type": "number", "accounting": True, "strip": "$,", "missing": [-98]}
+    values = [
+        "(1,234.50)",
+        "($5)",
+        "$(5)",
+        "1,234.50-",
+        "( 5 )",
+        "5 -",
+        "-5",
+        "5",
+        "(98)",
+        "(-5)",
+        "-5-",
+        "()",
+        "(5",
+        "5)",
+    ]
+    found, faults, _ = cell(column, *values)
+    assert found == [-1234.5, -5.0, -5.0, -1234.5, -5.0, -5.0, -5.0, 5.0, None, None, None, None, None, None]
+    assert [fault is None for fault in faults] == [True] * 9 + [False] * 5
+    assert cell({"type": "number"}, "(5)")[0] == [None]
+
+
 def test_integers() -> None:
     found, faults, _ = cell({"type": "integer"}, "12.0", "12.5", "1e3")
     assert found == [12.0, None, 1000.0]

@@ -254,6 +254,71 @@ def test_currency_signs_and_thousands_are_read(write: Write) -> None:
     assert inputs["price"].null_count() == 0
 
 
+def european(number: float) -> str:
+    return f"{number:,.2f}".translate({ord(","): ".", ord("."): ","})
+
+
+MONEY: list[tuple[Callable[[float], str], dict[str, str | bool]]] = [
+    (lambda v: f"{v:,.2f}" if v >= 0 else f"({-v:,.2f})", {"strip": ",", "accounting": True}),
+    (lambda v: f"${v:,.2f}" if v >= 0 else f"(${-v:,.2f})", {"strip": "$,", "accounting": True}),
+    (lambda v: european(v) if v >= 0 else f"{european(-v)}-", {"decimal": ",", "accounting": True}),
+    (lambda v: f"EUR {european(v)}", {"decimal": ",", "currency": "EUR"}),
+    (lambda v: f"{v:.2f} USD", {"currency": "USD"}),
+    (lambda v: f"- CHF {-v:.2f}" if v < 0 else f"CHF {v:.2f}", {"strip": " ", "currency": "CHF"}),
+    (lambda v: european(v).replace(".", "\u00a0") + "\u00a0zł", {"strip": "\u00a0", "decimal": ",", "currency": "zł"}),
+    (lambda v: f"R$ {european(v)}", {"decimal": ",", "currency": "R$"}),
+    (lambda v: f"Rs. {v:,.2f}", {"strip": ",", "currency": "Rs."}),
+    (lambda v: f"₹{v:,.2f}", {"strip": "₹,"}),
+]
+
+
+@pytest.mark.parametrize(("form", "keys"), MONEY)
+def test_money_is_read_as_people_write_it(
+    write: Write, form: Callable[[float], str], keys: dict[str, str | bool]
+) -> None:
+    amounts = [(row % 7 - 2) * 1234.56 + row for row in range(400)]
+    path = write(loans().with_columns(pl.Series("due", map(form, amounts))))
+    contract, report, inputs = used(infer(path, "outcome"), path)
+    column = contract.columns["due"]
+    assert {key: getattr(column, key) for key in ("strip", "decimal", "currency", "accounting")} == {
+        "strip": "", "decimal": ".", "currency": None, "accounting": False, **keys
+    }  # fmt: skip
+    assert (column.type, column.role, report.rows_quarantined) == ("number", "feature", 0)
+    assert inputs["due"].to_list() == [round(amount, 2) for amount in amounts]
+
+
+def test_a_word_for_missing_among_money_is_listed(write: Write) -> None:
+    due = ["not available" if row % 9 == 0 else f"$1 {row:03d}" for row in range(400)]
+    path = write(loans().with_columns(pl.Series("due", due)))
+    contract, report, inputs = used(infer(path, "outcome"), path)
+    assert (contract.columns["due"].type, contract.columns["due"].missing) == ("number", ("notavailable",))
+    assert (report.rows_quarantined, inputs["due"].null_count()) == (0, 45)
+
+
+def test_amounts_of_several_currencies_are_left_out(write: Write) -> None:
+    due = pl.Series("due", [f"{'$' if row % 2 else '€'}{row}" for row in range(400)])
+    own = pl.Series("own", [f"{'USD' if row % 2 else 'EUR'} {row}" for row in range(400)])
+    path = write(loans().with_columns(due, own))
+    inferred = infer(path, "outcome")
+    contract, _, _ = used(inferred, path)
+    assert [contract.columns[name].role for name in ("due", "own")] == ["ignore", "ignore"]
+    assert "due: amounts in several currencies ($, €), which cannot be compared; bring them into one" in inferred.notes
+
+
+def test_identifiers_that_begin_like_a_currency_are_no_amounts(write: Write) -> None:
+    path = write(loans().with_columns(loan_id=pl.format("CAD0{}", pl.int_range(400)), ref=pl.Series(range(400))))
+    path = write(pl.read_csv(path).with_columns(ref=pl.format("CAD{}", pl.col("ref") + 100)))
+    contract, _, _ = used(infer(path, "outcome"), path)
+    assert (contract.id, contract.columns["ref"].role) == ("loan_id", "ignore")
+
+
+def test_what_looks_like_numbers_that_are_not_read_is_said_and_no_id(write: Write) -> None:
+    path = write(loans().drop("loan_id").with_columns(used_credit=pl.format("{}.5k", pl.int_range(400))))
+    inferred = infer(path, "outcome")
+    assert used(inferred, path)[0].columns["used_credit"].role == "feature"
+    assert any(note.startswith("used_credit: looks like numbers, written in a way") for note in inferred.notes)
+
+
 @pytest.mark.parametrize("mark", ["'", "\u2019"])
 def test_money_whose_thousands_an_apostrophe_parts_is_a_number_and_no_id(write: Write, mark: str) -> None:
     price = [f"${1 + row % 9}{mark}{row:03d}.50" for row in range(400)]

@@ -14,6 +14,7 @@ from creditrisk.service.scoring.schema import Fields
 MISSING = ["?", "-1", "9", "n/a", "CAR"]
 LISTED = ["car", "Car", "home", "1", "2", "01", "true", "9"]
 VALUES: list[Any] = [None, True, False, -1, 0, 1, 2, 9, 50, -1.0, 0.5, 1.5, 9.0, 1e9, "", " ", *MISSING, *LISTED]
+VALUES += ["$1,5", "$1.5", "$kr 1", "($2)"]
 VALUES += ["CAR ", "castle", "$1", "1,5", "$?", "01.0", "2024-01-31", "2024-06-30", "31.01.2024", "9.0", "yes", "no"]
 
 
@@ -30,6 +31,8 @@ def columns(draw: st.DrawFn) -> dict[str, Any]:
     }
     if kind in ("number", "integer"):
         found |= {"min": draw(st.sampled_from([None, -1, 0, 1])), "max": draw(st.sampled_from([None, 9, 50]))}
+        found |= {"decimal": draw(st.sampled_from([".", ".", ","])), "accounting": draw(st.booleans())}
+        found |= {"currency": draw(st.sampled_from([None, "kr"]))}
     if kind == "date":
         found |= {"min": draw(st.sampled_from([None, "2024-01-01", "2024-02-01"]))}
         found |= {"format": draw(st.sampled_from([None, "%d.%m.%Y"]))}
@@ -93,6 +96,14 @@ def test_what_is_valid_under_the_old_contract_is_valid_under_an_accepted_one(
 @given(pairs())
 def test_a_contract_takes_what_it_takes_itself(pair: tuple[Contract, Contract]) -> None:
     assert refusals(pair[0], pair[0]) == []
+
+
+@pytest.mark.parametrize("change", [{"decimal": "."}, {"currency": None}, {"currency": "zł"}, {"accounting": False}])
+def test_a_number_that_was_written_in_another_form_is_missed(change: dict[str, Any]) -> None:
+    column = {"type": "number", "strip": "$", "decimal": ",", "currency": "kr", "accounting": True}
+    assert refusals(made({"b": column}), made({"b": column | change})) == ["b is written in another form"]
+    plain = {"type": "number", "strip": "$", "decimal": ","}
+    assert refusals(made({"b": plain}), made({"b": column})) == []
 
 
 def test_a_listed_value_that_means_missing_is_not_missed_where_a_value_is_required() -> None:

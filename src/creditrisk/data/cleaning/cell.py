@@ -23,7 +23,6 @@ from creditrisk.data.cleaning.rules import (
     UNPARSEABLE,
     WHOLE_LIMIT,
     Rule,
-    pointed,
 )
 from creditrisk.expression.scalar import SPACE, lower, upper
 
@@ -136,7 +135,7 @@ def _number(text: str) -> float | None:
 
 def _cell_number(rule: Rule) -> Cell:
     read, missing, in_range = _reader(rule), rule.missing_numbers, _range(rule)
-    whole, comma = rule.type == "integer", rule.comma
+    whole, written = rule.type == "integer", rule.number_text if rule.rewrites else str
 
     def clean(value: Any) -> tuple[Clean, int]:
         kind = type(value)
@@ -145,7 +144,7 @@ def _cell_number(rule: Rule) -> Cell:
             text = read(value)
             if text is None:
                 return _MISSING
-            number = _number(pointed(text) if comma else text)
+            number = _number(written(text))
             if number is None:
                 return None, UNPARSEABLE
         elif kind is float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import reduce
 from typing import Any
 
@@ -13,6 +14,7 @@ from creditrisk.data.cleaning.rules import (
     COMMA_NUMBER,
     FAULT,
     MISSING,
+    NEGATIVE,
     NOT_WHOLE,
     OK,
     REJECTED,
@@ -161,11 +163,33 @@ def pointed(text: pl.Expr) -> pl.Expr:
     return pl.when(text.str.contains(f"^(?:{COMMA_NUMBER})$")).then(plain)
 
 
+def number_text(rule: Rule, text: pl.Expr) -> pl.Expr:
+    """Trimmed texts as numbers are usually written; as ``cleaning.rules.Rule.number_text``."""
+    text = without_words(text, rule.currencies)
+    if rule.column.accounting:
+        text = signed(text)
+    return pointed(text) if rule.comma else text
+
+
+def without_words(text: pl.Expr, patterns: Sequence[str]) -> pl.Expr:
+    """Texts without the words that ``cleaning.rules.beside`` describes."""
+    for pattern in patterns:
+        text = text.str.replace(pattern, "${rest}")
+    return text
+
+
+def signed(text: pl.Expr) -> pl.Expr:
+    """``(12)`` and ``12-`` as ``-12``."""
+    size = text.str.strip_chars("()-").str.strip_chars(SPACE)
+    negative = text.str.contains(f"^(?:{NEGATIVE})$")
+    return pl.when(negative).then(pl.concat_str(pl.lit("-"), size)).otherwise(text)
+
+
 def _no_text(rule: Rule, text: pl.Expr) -> list[pl.Expr]:
     """Conditions under which a trimmed text means missing."""
     found = [text.is_null() | (text == ""), *_among(text, rule.missing_texts, pl.String)]
     if rule.missing_numbers:
-        found += _among(_as_number(pointed(text) if rule.comma else text), rule.missing_numbers, pl.Float64)
+        found += _among(_as_number(number_text(rule, text)), rule.missing_numbers, pl.Float64)
     return found
 
 
@@ -177,7 +201,7 @@ def _number(rule: Rule, raw: pl.Expr, dtype: pl.DataType) -> Steps:
         missing = _any([number.is_null() | number.is_nan(), *_among(number, rule.missing_numbers, pl.Float64)])
     else:
         steps = [{"text": _trimmed(rule, raw, dtype)}]
-        number = _as_number(pointed(text) if rule.comma else text)
+        number = _as_number(number_text(rule, text))
         if dtype in (pl.Boolean, pl.Date, pl.Datetime):
             number = pl.lit(None, dtype=pl.Float64)
         missing = _any(_no_text(rule, text)) if number is not None else text.is_null()

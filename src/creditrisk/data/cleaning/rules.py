@@ -42,6 +42,8 @@ WHOLE_LIMIT = 2.0**53
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 COMMA_NUMBER = r"[+-]?(?:[1-9][0-9]{0,2}(?:\.[0-9]{3})+|[0-9]*)(?:,[0-9]*)?(?:[eE][+-]?[0-9]+)?"
 """How a number with a decimal comma is written; a point that parts no thousands is refused, not passed over."""
+NEGATIVE = r"\([^()+-]*\)|[^()+-]*-"
+"""How accountants, and SAP, write a negative number."""
 _TRUTH = {"true": True, "false": False}
 _USUAL_TRUTH = _TRUTH | {"yes": True, "no": False, "y": True, "n": False, "t": True, "f": False, "1": True, "0": False}
 
@@ -75,6 +77,15 @@ def pointed(text: str) -> str:
     return text.replace(".", "").replace(",", ".") if re.fullmatch(COMMA_NUMBER, text) else ""
 
 
+def beside(*words: str) -> tuple[str, str]:
+    """Patterns of words before and after a number, with the spaces around them; the group ``rest`` is what stays."""
+    word, space = "|".join(map(re.escape, words)), f"[{SPACE}]*"
+    return (
+        rf"^(?P<rest>[(+-]?){space}(?P<word>{word}){space}",
+        rf"{space}(?P<word>{word})(?P<rest>[)-]?)$",
+    )
+
+
 @dataclass(frozen=True)
 class Rule:
     """One column, ready to be applied. ``required`` is the contract's, or the use's (an id, the time column)."""
@@ -88,6 +99,24 @@ class Rule:
     def comma(self) -> bool:
         """Whether texts have decimal commas."""
         return self.column.decimal == ","
+
+    @property
+    def rewrites(self) -> bool:
+        """Whether numbers in texts may be written otherwise than with digits, a sign and a point."""
+        return self.comma or self.column.accounting or self.column.currency is not None
+
+    @cached_property
+    def currencies(self) -> tuple[str, ...]:
+        """Patterns of the currency's word beside a number."""
+        return () if self.column.currency is None else beside(self.column.currency)
+
+    def number_text(self, text: str) -> str:
+        """A trimmed text as a number is usually written: no currency, a minus sign, a decimal point."""
+        for pattern in self.currencies:
+            text = re.sub(pattern, r"\g<rest>", text)
+        if self.column.accounting and re.fullmatch(NEGATIVE, text):
+            text = "-" + text.strip("()-").strip(SPACE)
+        return pointed(text) if self.comma else text
 
     @property
     def type(self) -> str:

@@ -41,7 +41,8 @@ class Draft:
 
 
 def list_missing(table: Table, one: Profile, draft: Draft, more: Sequence[str]) -> None:
-    """List the texts that mean missing as they are written, and more of them."""
-    found = list(dict.fromkeys([*markers_of(table.frame, one), *more]))
+    """List the texts that mean missing, and more of them, as they are when the characters of ``strip`` are gone."""
+    gone = str.maketrans("", "", draft.keys.get("strip", ""))
+    found = list(dict.fromkeys(text.translate(gone) for text in [*markers_of(table.frame, one), *more]))
     if found:
         draft.keys["missing"] = found

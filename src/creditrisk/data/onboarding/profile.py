@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from creditrisk.data.cleaning.column import pointed, text_form
+from creditrisk.data.cleaning.column import pointed, signed, text_form, without_words
+from creditrisk.data.cleaning.rules import beside
 from creditrisk.expression.scalar import SPACE
 
 MARKERS = ("na", "n/a", "#n/a", "n.a.", "nan", "null", "?", "-", "--", ".", "\\n", "(null)", "<na>", "#null!", "nat")
@@ -18,8 +19,15 @@ FEW = 200
 """Values of which a column may have so many to be counted one by one."""
 SAMPLE = 20_000
 """Rows from which patterns are read; what a sample suggests is then checked on all rows."""
-CURRENCIES, APOSTROPHES, SPACES = "$€£", "'\u2019", " \u00a0\u202f"
+CURRENCIES, APOSTROPHES, SPACES = "$€£¥₹₽₩₺₴₦", "'\u2019", " \u00a0\u202f"
 """Signs beside a number, and marks that part its thousands in Switzerland and in much of Europe."""
+CURRENCY_WORDS = (
+    *("AED", "ARS", "AUD", "BGN", "BRL", "CAD", "CHF", "CLP", "CNY", "COP", "CZK", "DKK", "EUR", "GBP", "GEL", "HKD"),
+    *("HUF", "IDR", "ILS", "INR", "JPY", "KES", "KRW", "KZT", "MAD", "MXN", "MYR", "NGN", "NOK", "NZD", "PEN", "PHP"),
+    *("PKR", "PLN", "RON", "RSD", "RUB", "SAR", "SEK", "SGD", "THB", "TRY", "TWD", "UAH", "USD", "VND", "ZAR"),
+    *("R$", "US$", "A$", "C$", "S$", "HK$", "NT$", "NZ$", "Rs.", "Rs", "kr.", "kr", "Kč", "zł", "Ft", "lei", "Euro"),
+)
+"""Words beside a number, the longer of two that begin alike first."""
 _SYMBOLS = [*CURRENCIES, *APOSTROPHES, *SPACES, ",", "%"]
 
 
@@ -42,7 +50,7 @@ class Profile:
     low: float | None = None
     high: float | None = None
     stripped: int = 0
-    """Rows whose value is a number once currency signs, marks of thousands and percent signs are taken away."""
+    """Rows whose value is a number once currencies, marks of thousands and percent signs are taken away."""
     distinct: int = 0
     """Exact up to ``FEW`` and where nearly all values differ, else estimated."""
     length: float = 0.0
@@ -128,7 +136,7 @@ def profile(frame: pl.LazyFrame) -> Table:
 def comma_number(text: pl.Expr) -> pl.Expr:
     """The number in a text such as ``1.234,50 €``, its comma being the decimal mark; null where it is none."""
     marks = [mark for mark in _SYMBOLS if mark not in f",{APOSTROPHES}"]
-    number = _finite(pointed(text.str.replace_many(marks, [""] * len(marks))))
+    number = _finite(pointed(_bare(text, marks)))
     return pl.when(_parts_thousands(text, SPACES, decimal=",")).then(number)
 
 
@@ -146,8 +154,12 @@ def _needs_commas(one: Profile) -> bool:
 def stripped_number(text: pl.Expr) -> pl.Expr:
     """The number in a text such as ``$1,234.50``, ``1'234`` or ``12 %``; null where such marks part no thousands."""
     thousands = _parts_thousands(text, SPACES) & _parts_thousands(text, f",{APOSTROPHES}")
-    bare = text.str.replace_many(_SYMBOLS, [""] * len(_SYMBOLS)).cast(pl.Float64, strict=False)
-    return pl.when(thousands & bare.is_finite()).then(bare)
+    return pl.when(thousands).then(_finite(_bare(text, _SYMBOLS)))
+
+
+def _bare(text: pl.Expr, marks: list[str]) -> pl.Expr:
+    """A text without currencies and marks, its sign in front: as cleaning reads it under a contract that says so."""
+    return signed(without_words(text, beside(*CURRENCY_WORDS)).str.replace_many(marks, [""] * len(marks)))
 
 
 def _parts_thousands(text: pl.Expr, marks: str, decimal: str = r"\.") -> pl.Expr:

@@ -62,7 +62,9 @@ def _is_identifier(one: Profile, draft: Draft) -> bool:
         span = (one.high or 0) - (one.low or 0) + 1
         running = span <= 1.1 * one.rows and one.rows >= 50
         return one.whole == one.present and not one.fractions and (naming.is_id(one.name) or running)
-    return naming.is_id(one.name) or naming.is_customer(one.name) or (one.spaced < 0.1 and one.present >= 50)
+    if naming.is_id(one.name) or naming.is_customer(one.name):
+        return True
+    return one.spaced < 0.1 and one.present >= 50 and not draft.keys.get("_like_number")
 
 
 def mark_leakage(table: Table, draft: Draft, bad: pl.Series, time: Draft | None) -> None:
@@ -92,7 +94,7 @@ def _numbers(table: Table, one: Profile, draft: Draft) -> pl.Series:
     number = number_of_column(one.name, one.dtype)
     if draft.keys.get("decimal") == ",":
         number = comma_number(text)
-    elif draft.keys.get("strip"):
+    elif draft.keys.keys() & {"strip", "currency", "accounting"}:
         number = stripped_number(text)
     values = table.sampled.select(number.alias("value"))["value"]
     missing = [code for item in draft.keys.get("missing", []) if (code := number_of(item)) is not None]

@@ -66,6 +66,12 @@ def _text(table: Table, one: Profile, draft: Draft) -> None:
         draft.notes.append("free text: a model sees its length alone")
         return
     draft.type = "open_category"
+    if example := _like_number(one):
+        draft.keys["_like_number"] = True
+        draft.notes.append(
+            f"looks like numbers, written in a way that is not read ({example!r}): write them plainly in the table, or "
+            "as strip, decimal, currency and accounting can say"
+        )
     lowered_count = one.sample.drop_nulls().str.to_lowercase().n_unique()
     if lowered_count < one.sample.drop_nulls().n_unique():
         draft.keys["case"] = "lower"
@@ -73,6 +79,13 @@ def _text(table: Table, one: Profile, draft: Draft) -> None:
 
 def _mostly_different(one: Profile) -> bool:
     return one.present > 20 and one.distinct > 0.5 * one.present
+
+
+def _like_number(one: Profile) -> str | None:
+    """An example, where nearly all texts are digits and the marks of a number with something short behind."""
+    texts = one.sample.drop_nulls()
+    like = texts.str.contains(r"^[(+\u2212-]?[0-9][0-9.,' ]*[^0-9]{0,8}$") & texts.str.contains("[^0-9]")
+    return str(texts.filter(like)[0]) if like.sum() > 0.9 * texts.len() else None
 
 
 def _same_numbers_once(values: list[str]) -> list[str]:

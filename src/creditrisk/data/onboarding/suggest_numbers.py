@@ -8,11 +8,13 @@ import re
 import polars as pl
 
 from creditrisk.contract import LARGEST
+from creditrisk.data.cleaning.rules import beside
 from creditrisk.data.onboarding import naming
 from creditrisk.data.onboarding.draft import MIN_SHARE, Draft, list_missing
 from creditrisk.data.onboarding.profile import (
     APOSTROPHES,
     CURRENCIES,
+    CURRENCY_WORDS,
     FEW,
     SPACES,
     WORDS,
@@ -29,36 +31,40 @@ _CODES = frozenset({-1.0, -9.0, -8.0, 96.0, 97.0, 98.0} | _NINES | {-value for v
 """Numbers that people write where there is no number."""
 
 
+Written = dict[str, str | bool]
+
+
 def as_number(table: Table, one: Profile, draft: Draft) -> bool:
-    """Describe a column of numbers; say whether it is one."""
+    """Describe a column of numbers, or leave out one of several currencies; say whether it is one of these."""
     if table.commas and _as_comma_number(table, one, draft):
         return True
     words: list[str] = []
-    strip = ""
+    written: Written = {}
     if one.numbers < one.present:
         others = _others(table, one)
         words = [text for text in others if text.lower() in WORDS]
-        rest = one.present - one.numbers - sum(others[text] for text in words)
-        if rest > (1 - MIN_SHARE) * one.present:
-            if one.stripped < MIN_SHARE * one.present or one.stripped < one.present - 50:
-                few = len(others) <= 10 and one.numbers >= 0.9 * one.present and one.distinct > 30
-                if not few:
-                    return False
-                words = list(others)
-            else:
-                strip = _signs(table, one, f"{CURRENCIES},{APOSTROPHES}{SPACES}%")
-        elif rest:
-            draft.notes.append(f"{rest:,} values are no numbers; their rows go to quarantine")
-    if naming.is_code(one.name) and one.whole == one.numbers and not strip and not words and one.distinct > 2:
+        wanted = one.present - sum(others[text] for text in words)
+        rest = wanted - one.numbers
+        if rest <= (1 - MIN_SHARE) * one.present:
+            if rest:
+                draft.notes.append(f"{rest:,} values are no numbers; their rows go to quarantine")
+        elif one.stripped >= MIN_SHARE * wanted and one.stripped >= wanted - 50 and not _numbered(table, one):
+            if _several_currencies(table, one, draft):
+                return True
+            written = _written(table, one, f"{CURRENCIES},{APOSTROPHES}{SPACES}%")
+        elif len(others) <= 10 and one.numbers >= 0.9 * one.present and one.distinct > 30:
+            words = list(others)
+        else:
+            return False
+    if naming.is_code(one.name) and one.whole == one.numbers and not written and not words and one.distinct > 2:
         return False
-    draft.type = "integer" if _is_count(one) and not strip else "number"
-    if strip:
-        draft.keys["strip"] = strip
+    draft.type = "integer" if _is_count(one) and not written else "number"
+    draft.keys |= written
     if words:
         draft.notes.append(f"the texts {', '.join(repr(w) for w in words[:5])} among the numbers count as missing")
-    sentinels = [] if strip else _sentinels(table, one, draft)
+    sentinels = [] if written else _sentinels(table, one, draft)
     list_missing(table, one, draft, [*words, *sentinels])
-    low, high = _limits(one, *_seen(table, one, bool(strip)))
+    low, high = _limits(one, *_seen(table, one, bool(written)))
     if low is not None and high is not None:
         draft.keys |= {"min": low, "max": high, "out_of_range": "clip"}
     return True
@@ -78,17 +84,53 @@ def _as_comma_number(table: Table, one: Profile, draft: Draft) -> bool:
     found = figures.collect(engine="streaming").row(0, named=True)
     if found["numbers"] < MIN_SHARE * one.present:
         return False
+    if _several_currencies(table, one, draft):
+        return True
     one.numbers, one.whole, one.low, one.high = (found[key] for key in ("numbers", "whole", "low", "high"))
     one.fractions = one.numbers - one.whole
     draft.type = "number"
-    draft.keys["decimal"] = ","
-    if strip := _signs(table, one, f"{CURRENCIES}{SPACES}%"):
-        draft.keys["strip"] = strip
+    draft.keys |= {"decimal": ",", **_written(table, one, f"{CURRENCIES}{SPACES}%")}
     draft.notes.append(f"the comma is read as the decimal mark, points as thousands ({one.low:g} to {one.high:g})")
     list_missing(table, one, draft, ())
     low, high = _limits(one, one.low, one.high)
     draft.keys |= {"min": low, "max": high, "out_of_range": "clip"}
     return True
+
+
+def _numbered(table: Table, one: Profile) -> bool:
+    """Whether a currency's word before digits is rather the beginning of identifiers: CAD00123."""
+    zeros = text_of_column(one.name, one.dtype).str.contains("^[A-Za-z]+ ?0[0-9]").any()
+    return naming.is_id(one.name) or bool(table.frame.select(zeros).collect(engine="streaming").item())
+
+
+def _several_currencies(table: Table, one: Profile, draft: Draft) -> bool:
+    """Leave out amounts of several currencies, which no model may compare; say whether it is such a column."""
+    text = text_of_column(one.name, one.dtype)
+    unit = pl.when(text.str.contains("[0-9]")).then(text.str.replace_all(r"[0-9\s.,%()+'\u2019-]", ""))
+    found = table.frame.select(unit.alias("unit")).filter(pl.col("unit") != "").unique().sort("unit").head(5)
+    units = found.collect(engine="streaming")["unit"].to_list()
+    if len(units) > 1:
+        draft.ignore(
+            f"amounts in several currencies ({', '.join(units)}), which cannot be compared; bring them into one"
+        )
+    return len(units) > 1
+
+
+def _written(table: Table, one: Profile, marks: str) -> Written:
+    """The contract's keys for what stands in the texts besides digits, a sign and a decimal mark."""
+    text = text_of_column(one.name, one.dtype)
+    word = pl.coalesce(text.str.extract_groups(pattern).struct["word"] for pattern in beside(*CURRENCY_WORDS))
+    negative = text.str.contains(r"\(|[0-9][^0-9]*-").any()
+    held = table.frame.select(word.drop_nulls().first().alias("word"), negative.alias("negative"))
+    currency, accounting = held.collect(engine="streaming").row(0)
+    found: Written = {}
+    if strip := _signs(table, one, "".join(mark for mark in marks if mark not in (currency or ""))):
+        found["strip"] = strip
+    if currency:
+        found["currency"] = currency
+    if accounting:
+        found["accounting"] = True
+    return found
 
 
 def _others(table: Table, one: Profile) -> dict[str, int]:
@@ -102,9 +144,9 @@ def _others(table: Table, one: Profile) -> dict[str, int]:
 
 
 def _signs(table: Table, one: Profile, marks: str) -> str:
-    """Those of the marks that the column holds; a plain space only between digits, as elsewhere it is trimmed."""
-    text = text_of_column(one.name, one.dtype)
-    found = (text.str.contains(r"\d \d" if mark == " " else re.escape(mark)).any().alias(mark) for mark in marks)
+    """Those of the marks that the column holds; a plain space where it is not trimmed: between digits, after a sign."""
+    text, spaced = text_of_column(one.name, one.dtype), r"\d \d|[(+-] "
+    found = (text.str.contains(spaced if mark == " " else re.escape(mark)).any().alias(mark) for mark in marks)
     held = table.frame.select(found).collect(engine="streaming").row(0, named=True)
     return "".join(mark for mark in marks if held[mark])
 

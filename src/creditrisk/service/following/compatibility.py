@@ -6,7 +6,7 @@ is valid under the new one. It may find something where no harm would come, neve
 
 from __future__ import annotations
 
-from creditrisk.contract import Contract
+from creditrisk.contract import Column, Contract
 from creditrisk.data.cleaning.cell import compile_cell
 from creditrisk.data.cleaning.rules import FAULT, OUT_OF_RANGE, Rule, number_of
 from creditrisk.service.scoring.schema import Fields
@@ -73,10 +73,17 @@ def _numbers(before: Rule, after: Rule) -> list[str]:
         added = new - old
         if not old <= new or added & (_DIGITS | set("".join(before.missing_texts))):
             found.append("is stripped of other characters")
+        found += ["is written in another form"] if _written_otherwise(before.column, after.column) else []
     if not before.required:
         gone: list[str | float] = [*sorted(before.missing_numbers), *(sorted(before.missing_texts) if old else [])]
         found += [f"does not take {_limit(value)} for missing any more" for value in gone if _refuses(after, value)]
     return found + _range(before, after)
+
+
+def _written_otherwise(before: Column, after: Column) -> bool:
+    """Whether a text that was a number may be none now."""
+    other_word = before.currency not in (None, after.currency)
+    return before.decimal != after.decimal or other_word or (before.accounting and not after.accounting)
 
 
 def _dates(before: Rule, after: Rule) -> list[str]:
