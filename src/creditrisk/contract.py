@@ -22,6 +22,10 @@ Scalar = str | int | float | bool
 ColumnType = Literal["number", "integer", "boolean", "category", "open_category", "date", "text"]
 Role = Literal["feature", "target", "id", "time", "protected", "ignore"]
 Monotone = Literal["increasing", "decreasing"]
+Encoding = Literal[
+    "utf-8", "latin-1", "latin-2", "latin-9", "cp1250", "cp1251", "cp1252", "cp1253", "cp1254", "cp1257"
+]  # fmt: skip
+"""Apart from UTF-8 of one byte for each character, so that a text can be cut anywhere."""
 Kind = Literal["number", "boolean", "text", "date"]
 """What an expression works with; categories and open categories are text, integers are numbers."""
 
@@ -38,6 +42,8 @@ KINDS: dict[ColumnType, Kind] = {
 ROW, ID, TARGET, WEIGHT, GROUP = "_row", "_id", "_target", "_weight", "_group"
 """System columns of every table the pipeline makes; names that begin with an underscore are the project's own."""
 APPLICATION_DATE = "application_date"
+MAX_COLUMNS = 2_000
+"""Columns of a table, and characteristics, that a contract may name."""
 LARGEST = 1e38
 """Numbers beyond are taken for it by training that computes in 32 bits, which must hold a cut beyond it (3.4e38)."""
 
@@ -89,7 +95,7 @@ class Format(Frozen):
 
     kind: Literal["auto", "csv", "parquet", "excel"] = "auto"
     separator: Annotated[str, Field(min_length=1, max_length=1)] = ","
-    encoding: Literal["utf-8", "latin-1", "cp1252"] = "utf-8"
+    encoding: Encoding = "utf-8"
     sheet: str | None = None
     member: str | None = None
     """The file inside a zip archive; may be left out where it holds just one."""
@@ -311,8 +317,8 @@ class Contract(Frozen):
     """Rows equal in every column apart from the id."""
     extra_columns: Literal["refuse", "ignore"] = "refuse"
     """What to do with a column of the table that the contract does not name (in training; scoring ignores it)."""
-    columns: Annotated[dict[str, Column], Field(min_length=1, max_length=2_000)]
-    characteristics: Annotated[dict[Name, Characteristic], Field(max_length=2_000)] = {}
+    columns: Annotated[dict[str, Column], Field(min_length=1, max_length=MAX_COLUMNS)]
+    characteristics: Annotated[dict[Name, Characteristic], Field(max_length=MAX_COLUMNS)] = {}
 
     @classmethod
     def load(cls, path: Path) -> Self:

@@ -166,7 +166,7 @@ class Draw:
             ["number", "number", "integer", "boolean", "category", "category", "open_category", "text", "date"]
         )
         column: dict[str, Any] = {"type": kind, "required": self.maybe(True, False, 0.2)}
-        column["missing"] = self.pick([[], [], [96, 98], ["n/a", 1], ["0"], ["2024-02-29", ""], [True]])
+        column["missing"] = self.pick([[], [], [96, 98, "inf"], ["n/a", 1, "-inf"], ["0"], ["2024-02-29", ""], [True]])
         column["strip"] = self.pick(["", "", "$,", "%", "a"])
         if kind in ("number", "integer"):
             column["decimal"] = self.pick([".", ".", ","])

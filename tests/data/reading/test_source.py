@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 from support import little_space
 
-from creditrisk.contract import Contract, Format
+from creditrisk.contract import Contract, Encoding, Format
 from creditrisk.data.reading.local import inspect
 from creditrisk.data.reading.pieces import pieces
 from creditrisk.data.reading.source import BROKEN, RawReport, materialise, number_rows, scan
@@ -158,6 +158,27 @@ def test_broken_lines_are_set_aside_with_row_text_and_rule(tmp_path: Path) -> No
     ]
     assert number_rows(raw.lazy(), broken).collect()["_row"].to_list() == [1, 3, 5]
     assert number_rows(raw.lazy(), broken.clear()).collect()["_row"].to_list() == [1, 2, 3]
+
+
+def test_what_systems_leave_in_an_archive_is_no_table(tmp_path: Path) -> None:
+    path = tmp_path / "t.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in (("in/t.csv", "a,b\n1,2\n"), ("in/.DS_Store", "x"), ("__MACOSX/in/._t.csv", "x")):
+            archive.writestr(name, text)
+    assert scan(path).collect().rows() == [("1", "2")]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252"])
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [("a,b\n1,2\n".encode("utf-16"), "the text is UTF-16"), (b'[{"a": 1}]\n', "JSON"), (b'{"a": 1}\n', "JSON")],
+)
+def test_what_is_no_table_is_said_whatever_the_encoding(
+    content: bytes, said: str, encoding: Encoding, tmp_path: Path
+) -> None:
+    (tmp_path / "t.csv").write_bytes(content)
+    with pytest.raises(SourceError, match=said):
+        scan(tmp_path / "t.csv", Format(encoding=encoding))
 
 
 def test_scan_stops_at_a_broken_line_or_marks_it(tmp_path: Path) -> None:

@@ -135,6 +135,7 @@ def _number(text: str) -> float | None:
 
 def _cell_number(rule: Rule) -> Cell:
     read, missing, in_range = _reader(rule), rule.missing_numbers, _range(rule)
+    endless = rule.missing_texts & {"inf", "-inf"}  # a typed column may hold such, and a text that is one is none
     whole, written = rule.type == "integer", rule.number_text if rule.rewrites else str
 
     def clean(value: Any) -> tuple[Clean, int]:
@@ -161,7 +162,7 @@ def _cell_number(rule: Rule) -> Cell:
         else:
             return clean(plain(value))
         if number - number != 0.0:
-            return _MISSING if number != number else (None, UNPARSEABLE)
+            return _MISSING if number != number or repr(number) in endless else (None, UNPARSEABLE)
         if number in missing:
             return _MISSING
         if whole and not number.is_integer():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import reduce
 from typing import Any
@@ -198,7 +199,9 @@ def _number(rule: Rule, raw: pl.Expr, dtype: pl.DataType) -> Steps:
     if dtype.is_numeric():
         steps = [{"typed": raw.cast(pl.Float64)}]
         number = pl.field("typed")
-        missing = _any([number.is_null() | number.is_nan(), *_among(number, rule.missing_numbers, pl.Float64)])
+        endless = frozenset(value for value in (math.inf, -math.inf) if str(value) in rule.missing_texts)
+        listed = _among(number, rule.missing_numbers | endless, pl.Float64)
+        missing = _any([number.is_null() | number.is_nan(), *listed])
     else:
         steps = [{"text": _trimmed(rule, raw, dtype)}]
         number = _as_number(number_text(rule, text))

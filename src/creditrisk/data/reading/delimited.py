@@ -43,7 +43,7 @@ class Delimited:
         if not separator.isascii() or separator in '"\r\n':
             raise SourceError(f"{where}: format.separator is {separator!r}; expected one ASCII character, such as ';'.")
         self._stream, self._where, self._encoding = stream, where, encoding
-        self._rest, self._ended = b"", False
+        self._rest, self._first, self._ended = b"", True, False
         self._rows, self._line, self._faults = 0, 1, 0
         self.separator = self._begin() or separator
         self._mark = self.separator.encode()
@@ -94,6 +94,11 @@ class Delimited:
 
     def _more(self) -> None:
         piece = self._stream.read(BLOCK)
+        if self._first:
+            check_text(
+                piece, self._where
+            )  # as it stands in the file: in another encoding its first bytes look otherwise
+            self._first = False
         self._ended = not piece
         if self._encoding != "utf-8":
             piece = self._recoded(piece)
@@ -113,7 +118,6 @@ class Delimited:
     def _begin(self) -> str | None:
         """Read the first block up to the header row; give the separator that the text declares, if any."""
         self._more()
-        check_text(self._rest, self._where)
         self._rest = self._rest.removeprefix(b"\xef\xbb\xbf")
         length, declared = declared_separator(self._rest)
         self._rest, self._line = self._rest[length:], 1 + (length > 0)
@@ -302,7 +306,7 @@ class Delimited:
     def _not_utf8(self, byte: int, place: str) -> SourceError:
         return SourceError(
             f"{self._where}, {place}: the byte 0x{byte:02x} is not UTF-8; save the table as UTF-8, or write the "
-            "encoding of a contract's own (latin-1 or cp1252) under source.format.encoding."
+            "encoding of a contract's own (such as cp1252) under source.format.encoding."
         )
 
 

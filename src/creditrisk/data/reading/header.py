@@ -12,6 +12,8 @@ columns of a broken line are null."""
 
 _DECLARATION = re.compile(rb'(?i)("?)sep=(\\t|[\t !#-/:-@\[-`{-~])\1\r?(?:\n|\Z)')
 
+_JSON = re.compile(rb'\s*(?:\[\s*\{|\{\s*")')
+
 
 class SeparatorError(SourceError):
     """The header row is parted by another mark than was said."""
@@ -60,6 +62,8 @@ def check_text(start: bytes, where: str) -> None:
         raise SourceError(f"{where}: the text is UTF-16; save it as UTF-8 (CSV UTF-8 in Excel).")
     if start.lstrip()[:15].lower().startswith((b"<!doctype html", b"<html")):
         raise SourceError(f"{where}: it is a web page, not a table; take the address of the file itself.")
+    if _JSON.match(start):
+        raise SourceError(f"{where}: it is JSON, not a table; save it as CSV or Parquet.")
     if b"\x00" in start[:100_000]:
         raise SourceError(
             f"{where}: it is not text (it has zero bytes); expected CSV, Parquet or Excel. What a name does not say, "

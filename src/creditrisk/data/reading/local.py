@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from lzma import LZMAError
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, Literal
 
 from creditrisk.contract import Format
@@ -118,6 +118,11 @@ def _kind(name: str, start: bytes, layout: Format, path: Path) -> Kind:
     return seen or _SUFFIXES.get(Path(name).suffix.lower(), "csv")
 
 
+def _is_litter(name: str) -> bool:
+    """Whether a file in an archive is one of those that systems leave in folders, which nobody put there."""
+    return name.startswith("__MACOSX/") or PurePosixPath(name).name in (".DS_Store", "Thumbs.db", "desktop.ini")
+
+
 def _archive(path: Path, layout: Format) -> LocalFile:
     try:
         with zipfile.ZipFile(path) as archive:
@@ -128,7 +133,7 @@ def _archive(path: Path, layout: Format) -> LocalFile:
         if layout.kind not in ("auto", "excel"):
             raise SourceError(f"{path}: source.format.kind says {layout.kind}, but it is a spreadsheet.")
         return LocalFile(path, "excel")
-    names = [name for name in names if not name.startswith("__MACOSX/")]
+    names = [name for name in names if not _is_litter(name)]
     member = layout.member
     if member is None:
         if len(names) != 1:
