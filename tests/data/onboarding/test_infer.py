@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import gzip
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ from creditrisk.data.onboarding.leakage import single_auc
 from creditrisk.data.onboarding.naming import clean_names, is_age, known_later, protected_by_name
 from creditrisk.data.reading.sniff import sniff
 from creditrisk.data.reading.source import scan
+from creditrisk.data.row import compile_row
 from creditrisk.data.split import split
 from creditrisk.errors import ContractError, DataError, SourceError
 from creditrisk.params import Split
@@ -571,6 +573,134 @@ def test_a_target_of_several_values_asks_for_the_bad_one(write: Write) -> None:
     assert (one.target.bad, set(one.target.good)) == (("late",), {"paid", "default"})
     two = used(infer(path, "outcome", bad="late,default"), path)[0]
     assert (set(two.target.bad), two.target.good) == ({"late", "default"}, ("paid",))
+
+
+def test_small_and_capital_letters_make_no_other_outcome(write: Write) -> None:
+    spelled = pl.when(pl.int_range(pl.len()) % 3 == 0).then(pl.col("outcome").str.to_uppercase())
+    table = loans().with_columns(outcome=spelled.otherwise(pl.col("outcome")))
+    path = write(table)
+    for bad in (None, "default", "Default"):
+        target = used(infer(path, "outcome", bad=bad), path)[0].target
+        assert (set(target.bad), set(target.good)) == ({"default", "DEFAULT"}, {"paid", "PAID"})
+    path = write(table.filter(pl.col("outcome").str.to_lowercase() == "paid"))
+    with pytest.raises(DataError, match=r"needs two outcomes, but the only value is 'paid' \(\d+\), 'PAID'"):
+        infer(path, "outcome")
+
+
+@pytest.mark.parametrize(
+    ("written", "fmt", "missing"),
+    [
+        (("%Y-%m-%d", "9999-12-31"), None, "9999-12-31"),
+        (("%d/%m/%Y", "01/01/1900"), "%d/%m/%Y", "01/01/1900"),
+        (("%Y-%m-%d", "0000-00-00"), None, "0000-00-00"),
+        (("%Y%m%d", "0"), "%Y%m%d", "0"),
+        (("%Y%m%d", "99999999"), "%Y%m%d", "99999999"),
+        (("%d.%m.%Y", "00.00.0000"), "%d.%m.%Y", "00.00.0000"),
+    ],
+)
+def test_what_stands_where_there_is_no_date_is_missing(
+    write: Write, written: tuple[str, str], fmt: str | None, missing: str
+) -> None:
+    form, none = written
+    days = [(dt.date(2019, 1, 1) + dt.timedelta(days=3 * row)).strftime(form) for row in range(400)]
+    path = write(loans().with_columns(pl.Series("closed", [none if row % 3 == 0 else days[row] for row in range(400)])))
+    inferred = infer(path, "outcome")
+    contract, report, inputs = used(inferred, path)
+    column = contract.columns["closed"]
+    assert (column.type, column.format, column.missing) == ("date", fmt, (missing,))
+    assert f"closed: {missing} among the dates count as missing" in inferred.notes
+    assert (report.rows_quarantined, inputs["closed_day"].null_count()) == (0, 134)
+
+
+def test_typed_days_that_stand_for_none_are_missing_and_old_ones_are_not(tmp_path: Path) -> None:
+    path = tmp_path / "loans.parquet"
+    day = pl.date(1935, 1, 1) + pl.duration(days=pl.int_range(pl.len()) * 60)
+    none = pl.when(pl.int_range(pl.len()) % 3 == 0).then(pl.date(9999, 12, 31)).otherwise(day)
+    loans().with_columns(closed=none, built=day, sold=none.cast(pl.Datetime("us"))).write_parquet(path)
+    contract, _, inputs = used(infer(path, "outcome"), path)
+    assert [contract.columns[name].missing for name in ("closed", "built", "sold")] == [
+        ("9999-12-31",), (), ("9999-12-31",)
+    ]  # fmt: skip
+    assert [inputs[f"{name}_day"].null_count() for name in ("closed", "built", "sold")] == [134, 0, 134]
+
+
+def test_a_column_of_almost_only_dates_says_what_is_none(write: Write) -> None:
+    days = [str(dt.date(2019, 1, 1) + dt.timedelta(days=row)) if row % 50 else "soon" for row in range(400)]
+    path = write(loans().with_columns(pl.Series("applied", days)))
+    notes = infer(path, "outcome").notes
+    assert any(note.startswith("applied: mostly dates, but 'soon' is none") for note in notes)
+    with pytest.raises(DataError, match=r"does not hold dates throughout \('soon' is none\)"):
+        infer(path, "outcome", time="applied")
+
+
+def test_doubts_about_the_time_column_are_said(write: Write) -> None:
+    days = [f"{row % 12 + 1:02d}/{row % 7 + 1:02d}/{2018 + row % 5}" if row % 40 else None for row in range(400)]
+    path = write(loans().with_columns(pl.Series("applied", days)))
+    notes = infer(path, "outcome", time="applied").notes
+    assert "applied: dates fit %d/%m/%Y as well as %m/%d/%Y; check which is day and which is month" in notes
+    assert any(note.startswith("applied: 10 of 400 rows have none and go to quarantine") for note in notes)
+    path = write(loans().with_columns(applied=pl.lit("2024-01-01")))
+    with pytest.raises(DataError, match=r"has one value alone, '2024-01-01', so that no row is later"):
+        infer(path, "outcome", time="applied")
+
+
+def test_three_decimals_behind_a_comma_are_no_thousands(write: Write) -> None:
+    path = write(loans().with_columns(pl.Series("share", [f"0,{row:03d}" for row in range(400)])))
+    contract, _, inputs = used(infer(path, "outcome"), path)
+    assert contract.columns["share"].decimal == ","
+    assert inputs["share"].to_list() == [row / 1000 for row in range(400)]
+
+
+@pytest.mark.parametrize("every", [51, 3])
+def test_infinite_numbers_of_a_typed_table_are_missing(tmp_path: Path, every: int) -> None:
+    path = tmp_path / "loans.parquet"
+    ratio = [float("-inf" if row % 2 else "inf") if row % every == 0 else row / 7 for row in range(400)]
+    loans().with_columns(pl.Series("ratio", ratio)).write_parquet(path)
+    contract, report, inputs = used(infer(path, "outcome"), path)
+    assert (contract.columns["ratio"].type, set(contract.columns["ratio"].missing)) == ("number", {"inf", "-inf"})
+    assert (report.rows_quarantined, inputs["ratio"].null_count()) == (0, -(-400 // every))
+    assert compile_row(contract)({"ratio": float("inf")}).values[list(inputs.columns).index("ratio")] is None
+
+
+def test_percent_signs_beside_some_values_are_said(write: Write) -> None:
+    path = write(loans().with_columns(pl.Series("rate", [f"{row}.5{'%' if row % 4 else ''}" for row in range(400)])))
+    note = "rate: 300 of 400 values have a percent sign, which is passed over: 5% is read as 5; check"
+    assert note in infer(path, "outcome").notes
+
+
+def test_an_encoding_that_was_guessed_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "loans.csv"
+    path.write_bytes(
+        loans().with_columns(town=pl.lit("Łódź") + pl.col("term").cast(pl.String)).write_csv().encode("cp1250")
+    )
+    inferred = infer(path, "outcome")
+    assert "read as cp1252 (Western European): '£ódŸ" in inferred.notes[0]
+    assert f"# CHECK {inferred.notes[0]}" in inferred.text
+    corrected = Contract.from_text(inferred.text.replace("cp1252}", "cp1250}"), "loans.yaml")
+    assert scan(path, corrected.source.format).collect()["town"][0].startswith("Łódź")
+
+
+def test_more_columns_than_a_contract_names_are_refused_at_once(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("creditrisk.data.onboarding.infer.profile", lambda frame: pytest.fail("it was looked at"))
+    path = write(pl.DataFrame({f"c{place}": [1, 2] for place in range(2_001)}))
+    with pytest.raises(DataError, match=r"it has 2,001 columns, and a contract names 2,000 at most; leave out"):
+        infer(path, "c0")
+
+
+def test_a_table_of_broken_lines_alone_says_what_is_wrong_with_them(tmp_path: Path) -> None:
+    path = tmp_path / "loans.csv"
+    path.write_text("note,outcome\n" + '"say \\"hi\\" now",paid\n' * 20)
+    with pytest.raises(DataError, match=r"no row that can be read: 20 broken lines .* quotation marks in pairs"):
+        infer(path, "outcome")
+
+
+@pytest.mark.parametrize("line", ["Report of 2024,,,,,\n", None])
+def test_a_first_line_that_is_no_header_row_is_asked_about(tmp_path: Path, line: str | None) -> None:
+    path = tmp_path / "loans.csv"
+    text = loans().write_csv()
+    path.write_text(line + text if line else text.split("\n", 1)[1])
+    with pytest.raises(DataError, match=r"no column 'outcome' for --target\. Is its first line the header row\?"):
+        infer(path, "outcome")
 
 
 def test_wrong_requests_get_a_sentence(tmp_path: Path, write: Write) -> None:

@@ -12,13 +12,15 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import polars as pl
 
-from creditrisk.contract import APPLICATION_DATE, Contract, Format
+from creditrisk.contract import APPLICATION_DATE, MAX_COLUMNS, Contract, Format
 from creditrisk.data.cleaning.clean import clean_training
 from creditrisk.data.cleaning.messages import check_names
+from creditrisk.data.cleaning.rules import number_of
 from creditrisk.data.onboarding import naming
 from creditrisk.data.onboarding.draft import Draft
 from creditrisk.data.onboarding.first_contract import contract_text
@@ -27,6 +29,7 @@ from creditrisk.data.onboarding.profile import Profile, Table, profile
 from creditrisk.data.onboarding.ratios import suggest_characteristics
 from creditrisk.data.onboarding.roles import mark_identifiers, mark_leakage, mark_repeated
 from creditrisk.data.onboarding.suggest import suggest
+from creditrisk.data.onboarding.suggest_dates import as_date, first_misfit
 from creditrisk.data.reading.header import BROKEN, BROKEN_TEXT
 from creditrisk.data.reading.sniff import sniff
 from creditrisk.data.reading.source import scan
@@ -83,11 +86,20 @@ def infer(
             check_names(names)
         except DataError as error:
             raise DataError(f"{table}: {error}") from None
+        if len(names) > MAX_COLUMNS:
+            raise DataError(
+                f"{table}: it has {len(names):,} columns, and a contract names {MAX_COLUMNS:,} at most; leave out "
+                "those that say nothing of an applicant."
+            )
         for what, wanted in (("target", target), ("time", time), ("id", id_)):
             _check_column(table, what, wanted, names)
         found = profile(frame)
         if not found.rows:
-            raise DataError(f"{table}: it has a header row and no rows below it, so there is nothing to describe.")
+            none = (
+                f"no row that can be read: {broken}" if broken else "no rows below it, so there is nothing to describe"
+            )
+            raise DataError(f"{table}: it has a header row and {none}.")
+        form_notes = _encoding_notes(form, found)
         outcome = settle_outcome(table, found, target, bad)
         drafts, marks = _drafts(table, found, outcome, time, id_)
         clean = {draft.raw: draft.name for draft in drafts}
@@ -98,6 +110,7 @@ def infer(
             title=naming.title(portfolio),
             url=_url(table, root),
             form=form,
+            form_notes=form_notes,
             target={"column": target, "bad": outcome.bad, "good": outcome.good},
             target_notes=outcome.notes,
             drafts=drafts,
@@ -113,7 +126,7 @@ def infer(
         if time:
             dates = clean_training(frame, contract).table.select(APPLICATION_DATE).collect(engine="streaming")
             text = write(test_from=newest_months(dates.to_series(), split))
-    notes = [f"target {target}: {note}" for note in outcome.notes]
+    notes = [*form_notes, *(f"target {target}: {note}" for note in outcome.notes)]
     if broken is not None:
         notes.append(broken)
     notes += [f"{draft.raw}: {note}" for draft in drafts for note in draft.notes]
@@ -147,6 +160,19 @@ def _broken_lines(table: pl.LazyFrame) -> str | None:
     )
 
 
+def _encoding_notes(form: Format, table: Table) -> list[str]:
+    """What to check where the text is not UTF-8: one encoding of one byte a character looks like another."""
+    if form.encoding == "utf-8":
+        return []
+    columns = (column for column in table.sampled if column.dtype == pl.String)
+    texts = chain(table.profiles, *columns)
+    example = next((text for text in texts if text and not text.isascii()), "")[:40]
+    return [
+        f"the text is not UTF-8 and is read as {form.encoding} (Western European): {example!r}. Where letters are "
+        "wrong, correct source.format.encoding: cp1250 (Central European), cp1251 (Cyrillic), cp1253, cp1254, ..."
+    ]
+
+
 def _portfolio(table: Path, name: str | None) -> str:
     if name is not None:
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,62}", name):
@@ -169,7 +195,10 @@ def _url(table: Path, root: Path | None) -> str:
 def _check_column(table: Path, what: str, wanted: str | None, names: Sequence[str]) -> None:
     if wanted is not None and wanted not in names:
         listed = ", ".join(names[:40]) + (", ..." if len(names) > 40 else "")
-        raise DataError(f"{table}: no column {wanted!r} for --{what}.{nearest(wanted, names)} It has: {listed}.")
+        hint = nearest(wanted, names)
+        if not hint and sum(name.startswith("Unnamed: ") or number_of(name) is not None for name in names) > 1:
+            hint = " Is its first line the header row?"
+        raise DataError(f"{table}: no column {wanted!r} for --{what}.{hint} It has: {listed}.")
 
 
 def _drafts(
@@ -189,7 +218,7 @@ def _drafts(
         drafts.append(draft)
     by_name = {draft.raw: draft for draft in drafts}
     if time is not None:
-        _as_time(path, by_name[time], table.profiles[time])
+        _as_time(path, table, by_name[time], table.profiles[time])
     marks = mark_identifiers(table, drafts, id_, time)
     for draft in drafts:
         if draft.role in ("feature", "protected"):
@@ -205,14 +234,27 @@ def _drafts(
     return drafts, marks
 
 
-def _as_time(path: Path, draft: Draft, one: Profile) -> None:
+def _as_time(path: Path, table: Table, draft: Draft, one: Profile) -> None:
+    if one.distinct == 1:
+        raise DataError(
+            f"{path}: column {one.name!r} for --time has one value alone, {next(iter(one.counts), '')!r}, so that no "
+            "row is later than another; leave --time out, or bring rows of several months."
+        )
     if draft.type != "date":
         example = next(iter(one.sample.drop_nulls()), "nothing")
+        found = first_misfit(table, one) or f"found {example!r}"
         raise DataError(
-            f"{path}: column {one.name!r} for --time does not hold dates throughout (found {example!r}); expected "
-            "dates such as 2024-01-31 or 31/01/2024, all written alike."
+            f"{path}: column {one.name!r} for --time does not hold dates throughout ({found}); expected dates such as "
+            "2024-01-31 or 31/01/2024, all written alike."
         )
-    draft.role, draft.notes = "time", []
+    again = Draft(draft.raw, draft.name)
+    as_date(table, one, again)  # what its name says of it is of no account here; how its dates are read is
+    draft.role, draft.notes = "time", again.notes
+    if lacking := one.rows - one.present:
+        draft.notes.append(
+            f"{lacking:,} of {one.rows:,} rows have none and go to quarantine; where these are more than "
+            "quarantine.max_share a run stops"
+        )
     draft.keys["required"] = True
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,7 +40,8 @@ class Outcome:
 def settle_outcome(path: Path, table: Table, column: str, bad: str | None) -> Outcome:
     counts = _target_counts(table, column)
     shown = ", ".join(f"{value!r} ({count:,})" for value, count in list(counts.items())[:20])
-    if len(counts) < 2:
+    alike = _by_word(counts)
+    if len(alike) < 2:
         there = f"the only value is {shown}" if counts else "it is empty in every row"
         raise DataError(f"{path}: the target {column!r} needs two outcomes, but {there}, so there is nothing to learn.")
     if bad is not None:
@@ -51,9 +52,9 @@ def settle_outcome(path: Path, table: Table, column: str, bad: str | None) -> Ou
             raise DataError(
                 f"{path}: --bad {lacking!r} does not occur in {column!r}.{nearest(lacking, counts)} It has: {shown}."
             )
-        bads = [value for value in matched if value is not None]
-    elif len(counts) == 2:
-        return _guessed(column, counts)
+        bads = [value for values in alike if set(values) & set(matched) for value in values]
+    elif len(alike) == 2:
+        return _spelled_out(_guessed(column, {values[0]: _sum(values, counts) for values in alike}), alike)
     else:
         more = ", ..." if len(counts) > 20 else ""
         raise DataError(
@@ -73,6 +74,26 @@ def settle_outcome(path: Path, table: Table, column: str, bad: str | None) -> Ou
             "(such as loans still running)"
         )
     return Outcome(column, bads, goods, notes)
+
+
+def _by_word(counts: Mapping[str, int]) -> list[list[str]]:
+    """The values in groups that differ in small and capital letters alone, most frequent first."""
+    groups: dict[str, list[str]] = {}
+    for value in counts:
+        groups.setdefault(value.lower(), []).append(value)
+    return sorted(groups.values(), key=lambda values: -_sum(values, counts))
+
+
+def _sum(values: Sequence[str], counts: Mapping[str, int]) -> int:
+    return sum(counts[value] for value in values)
+
+
+def _spelled_out(outcome: Outcome, alike: Sequence[list[str]]) -> Outcome:
+    """The outcome with every way of writing its two words."""
+    spellings = {values[0]: values for values in alike}
+    outcome.bad = [value for bad in outcome.bad for value in spellings[bad]]
+    outcome.good = [value for good in outcome.good for value in spellings[good]]
+    return outcome
 
 
 def _target_counts(table: Table, column: str) -> dict[str, int]:

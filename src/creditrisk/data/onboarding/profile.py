@@ -164,7 +164,7 @@ def _bare(text: pl.Expr, marks: list[str]) -> pl.Expr:
 
 def _parts_thousands(text: pl.Expr, marks: str, decimal: str = r"\.") -> pl.Expr:
     """Whether such marks stand nowhere in a text, or spaces beside its number alone, or one of them parts thousands."""
-    parted = "|".join(rf"[0-9]{{1,3}}({mark}[0-9]{{3}})+" for mark in marks)
+    parted = "|".join(rf"[1-9][0-9]{{0,2}}({mark}[0-9]{{3}})+" for mark in marks)
     found = f"[0-9][{marks}][0-9]" if marks == SPACES else f"[{marks}]"
     return ~text.str.contains(found) | text.str.contains(rf"^\D*({parted})({decimal}[0-9]+)?\D*$")
 

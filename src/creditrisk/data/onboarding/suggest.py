@@ -7,7 +7,7 @@ import polars as pl
 from creditrisk.data.onboarding import naming
 from creditrisk.data.onboarding.draft import Draft, list_missing
 from creditrisk.data.onboarding.profile import Profile, Table
-from creditrisk.data.onboarding.suggest_dates import as_date
+from creditrisk.data.onboarding.suggest_dates import as_date, describe_typed
 from creditrisk.data.onboarding.suggest_numbers import as_number
 
 CLOSED_UP_TO = 40
@@ -35,7 +35,7 @@ def _type(table: Table, one: Profile, draft: Draft) -> None:
     if one.dtype == pl.Boolean:
         draft.type = "boolean"
     elif one.dtype in (pl.Date, pl.Datetime):
-        draft.type = "date"
+        describe_typed(table, one, draft)
     elif _is_boolean(one):
         draft.type = "boolean"
         list_missing(table, one, draft, ())

@@ -42,7 +42,7 @@ def as_number(table: Table, one: Profile, draft: Draft) -> bool:
     written: Written = {}
     if one.numbers < one.present:
         others = _others(table, one)
-        words = [text for text in others if text.lower() in WORDS]
+        words = [text for text in others if one.typed or text.lower() in WORDS]  # typed ones are infinite
         wanted = one.present - sum(others[text] for text in words)
         rest = wanted - one.numbers
         if rest <= (1 - MIN_SHARE) * one.present:
@@ -51,7 +51,7 @@ def as_number(table: Table, one: Profile, draft: Draft) -> bool:
         elif one.stripped >= MIN_SHARE * wanted and one.stripped >= wanted - 50 and not _numbered(table, one):
             if _several_currencies(table, one, draft):
                 return True
-            written = _written(table, one, f"{CURRENCIES},{APOSTROPHES}{SPACES}%")
+            written = _written(table, one, draft, f"{CURRENCIES},{APOSTROPHES}{SPACES}%")
         elif len(others) <= 10 and one.numbers >= 0.9 * one.present and one.distinct > 30:
             words = list(others)
         else:
@@ -61,7 +61,8 @@ def as_number(table: Table, one: Profile, draft: Draft) -> bool:
     draft.type = "integer" if _is_count(one) and not written else "number"
     draft.keys |= written
     if words:
-        draft.notes.append(f"the texts {', '.join(repr(w) for w in words[:5])} among the numbers count as missing")
+        what, listed = "values" if one.typed else "texts", ", ".join(repr(word) for word in words[:5])
+        draft.notes.append(f"the {what} {listed} among the numbers count as missing")
     sentinels = [] if written else _sentinels(table, one, draft)
     list_missing(table, one, draft, [*words, *sentinels])
     low, high = _limits(one, *_seen(table, one, bool(written)))
@@ -89,7 +90,7 @@ def _as_comma_number(table: Table, one: Profile, draft: Draft) -> bool:
     one.numbers, one.whole, one.low, one.high = (found[key] for key in ("numbers", "whole", "low", "high"))
     one.fractions = one.numbers - one.whole
     draft.type = "number"
-    draft.keys |= {"decimal": ",", **_written(table, one, f"{CURRENCIES}{SPACES}%")}
+    draft.keys |= {"decimal": ",", **_written(table, one, draft, f"{CURRENCIES}{SPACES}%")}
     draft.notes.append(f"the comma is read as the decimal mark, points as thousands ({one.low:g} to {one.high:g})")
     list_missing(table, one, draft, ())
     low, high = _limits(one, one.low, one.high)
@@ -116,13 +117,20 @@ def _several_currencies(table: Table, one: Profile, draft: Draft) -> bool:
     return len(units) > 1
 
 
-def _written(table: Table, one: Profile, marks: str) -> Written:
+def _written(table: Table, one: Profile, draft: Draft, marks: str) -> Written:
     """The contract's keys for what stands in the texts besides digits, a sign and a decimal mark."""
     text = text_of_column(one.name, one.dtype)
     word = pl.coalesce(text.str.extract_groups(pattern).struct["word"] for pattern in beside(*CURRENCY_WORDS))
     negative = text.str.contains(r"\(|[0-9][^0-9]*-").any()
-    held = table.frame.select(word.drop_nulls().first().alias("word"), negative.alias("negative"))
-    currency, accounting = held.collect(engine="streaming").row(0)
+    percents = text.str.contains("%", literal=True).sum()
+    held = table.frame.select(
+        word.drop_nulls().first().alias("word"), negative.alias("negative"), percents.alias("percents")
+    )
+    currency, accounting, percents = held.collect(engine="streaming").row(0)
+    if 0 < percents < one.present:
+        draft.notes.append(
+            f"{percents:,} of {one.present:,} values have a percent sign, which is passed over: 5% is read as 5; check"
+        )
     found: Written = {}
     if strip := _signs(table, one, "".join(mark for mark in marks if mark not in (currency or ""))):
         found["strip"] = strip
