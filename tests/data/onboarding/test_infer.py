@@ -496,6 +496,15 @@ def test_names_of_what_was_known_before(name: str) -> None:
     assert known_later(name) is None
 
 
+def test_a_row_of_separators_alone_costs_no_id(write: Write) -> None:
+    path = write(loans())
+    with path.open("a") as file:
+        file.write(",,,,,\n")
+    contract, report, _ = used(infer(path, "outcome"), path)
+    assert contract.id == "loan_id"
+    assert (report.rows_kept, report.rows_quarantined, report.excluded_by_target) == (400, 0, {"": 1})
+
+
 def test_an_id_that_repeats_becomes_the_group(write: Write) -> None:
     table = loans().with_columns(customer_id=pl.int_range(pl.len()) // 3 + 70_000)
     path = write(table)

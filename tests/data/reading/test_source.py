@@ -135,6 +135,18 @@ def test_excel_keeps_its_types_and_sheets_are_chosen_by_name(tmp_path: Path) -> 
         scan(tmp_path / "e.xlsx")
 
 
+def test_excel_loses_no_value_that_stands_below_others_of_another_type(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    numbers: list[list[str | float]] = [[row, row / 2, ""] for row in range(150)]
+    rows: list[list[str | float]] = [["id", "amount", "empty"], *numbers, ["x150", "on request", ""]]
+    (tmp_path / "t.xlsx").write_bytes(excel(("one", rows)))
+    table = scan(tmp_path / "t.xlsx").collect()
+    assert table.row(-1)[:2] == ("x150", "on request")
+    assert table["amount"][3] == "1.5"
+    assert capfd.readouterr().err == ""
+
+
 def test_a_lazy_csv_takes_projections_filters_and_limits(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_bytes(CSV)
     table = scan(tmp_path / "t.csv")

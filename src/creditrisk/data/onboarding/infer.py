@@ -196,7 +196,10 @@ def _check_column(table: Path, what: str, wanted: str | None, names: Sequence[st
     if wanted is not None and wanted not in names:
         listed = ", ".join(names[:40]) + (", ..." if len(names) > 40 else "")
         hint = nearest(wanted, names)
-        if not hint and sum(name.startswith("Unnamed: ") or number_of(name) is not None for name in names) > 1:
+        if (
+            not hint
+            and sum(name.startswith(("Unnamed: ", "__UNNAMED__")) or number_of(name) is not None for name in names) > 1
+        ):
             hint = " Is its first line the header row?"
         raise DataError(f"{table}: no column {wanted!r} for --{what}.{hint} It has: {listed}.")
 

@@ -84,6 +84,8 @@ class Table:
     profiles: dict[str, Profile]
     sampled: pl.DataFrame
     """Every k-th row, as it stands in the file."""
+    blank: int
+    """Rows in which no column has a value."""
     commas: bool
     """Whether some column makes sense with decimal commas alone, so that 1.234 elsewhere is above a thousand too."""
 
@@ -130,7 +132,14 @@ def profile(frame: pl.LazyFrame) -> Table:
     texts = sampled.select(text_of_column(p.name, p.dtype).alias(p.name) for p in usable)
     for one in usable:
         one.sample = texts[one.name]
-    return Table(frame, rows, profiles, sampled, any(_needs_commas(one) for one in usable))
+    blank = _blank_rows(frame, usable) if rows and all(one.present < rows for one in profiles.values()) else 0
+    return Table(frame, rows, profiles, sampled, blank, any(_needs_commas(one) for one in usable))
+
+
+def _blank_rows(frame: pl.LazyFrame, profiles: list[Profile]) -> int:
+    empty = (text_form(pl.col(one.name), one.dtype, one.name).str.strip_chars(SPACE) for one in profiles)
+    blank = pl.all_horizontal((text.is_null() | (text == "")) for text in empty)
+    return int(frame.select(blank.sum()).collect(engine="streaming").item())
 
 
 def comma_number(text: pl.Expr) -> pl.Expr:

@@ -29,7 +29,7 @@ def mark_identifiers(table: Table, drafts: list[Draft], id_: str | None, time: s
             raise DataError(f"--id {id_!r} is the {draft.role} already; name another column, or none.")
         one = table.profiles[id_]
         draft.type, draft.role, draft.keys, draft.notes = "text", "id", {}, []
-        if one.present == one.rows and one.distinct == one.rows:
+        if _tells_rows_apart(table, one):
             marks["id"] = draft.name
         else:
             marks["group"] = draft.name
@@ -42,7 +42,7 @@ def mark_identifiers(table: Table, drafts: list[Draft], id_: str | None, time: s
             continue
         one = table.profiles[draft.raw]
         if _is_identifier(one, draft):
-            if "id" not in marks and one.present == one.rows and one.distinct == one.rows:
+            if "id" not in marks and _tells_rows_apart(table, one):
                 draft.type, draft.role, draft.keys = "text", "id", {}
                 draft.notes = ["every row has a value of its own: taken for the row's id"]
                 marks["id"] = draft.name
@@ -53,6 +53,11 @@ def mark_identifiers(table: Table, drafts: list[Draft], id_: str | None, time: s
             draft.notes = ["a customer's number that repeats: the customer's rows stay on one side of every split"]
             marks["group"] = draft.name
     return marks
+
+
+def _tells_rows_apart(table: Table, one: Profile) -> bool:
+    """Whether each row has a value of its own; one without any value, which has no outcome either, does not count."""
+    return one.present == one.distinct == one.rows - table.blank
 
 
 def _is_identifier(one: Profile, draft: Draft) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from io import BytesIO
@@ -236,7 +237,9 @@ def _excel(local: LocalFile, layout: Format) -> pl.DataFrame:
             f"{local.where}: no sheet {sheet!r}.{nearest(sheet, book.sheet_names)} It has: "
             f"{', '.join(book.sheet_names)}."
         )
-    table = pl.read_excel(content, sheet_name=sheet, raise_if_empty=False)
+    logging.getLogger("fastexcel").setLevel(logging.ERROR)  # it says of an empty column that it has no type
+    # By all rows: what does not fit a type that the first ones suggest would become null without a word.
+    table = pl.read_excel(content, sheet_name=sheet, raise_if_empty=False, infer_schema_length=None)
     if not table.width:
         raise SourceError(f"{local.where}, sheet {sheet!r}: it is empty; expected a header row and rows below it.")
     return table
