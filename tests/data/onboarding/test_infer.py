@@ -505,6 +505,33 @@ def test_a_row_of_separators_alone_costs_no_id(write: Write) -> None:
     assert (report.rows_kept, report.rows_quarantined, report.excluded_by_target) == (400, 0, {"": 1})
 
 
+@pytest.mark.parametrize("form", ["{:06d}", "{}.0", "{}", "A{:09d}", "{:020d}", "{}-x"])
+@pytest.mark.parametrize("rows", [400, 1_000, 5_000])
+def test_an_id_is_found_however_its_values_are_written_and_estimated(write: Write, form: str, rows: int) -> None:
+    path = write(loans(rows).with_columns(pl.Series("loan_id", [form.format(row) for row in range(rows)])))
+    assert used(infer(path, "outcome"), path)[0].id == "loan_id"
+
+
+def test_days_that_stand_for_none_lie_not_after_the_application(write: Write) -> None:
+    day = pl.date(2019, 1, 1) + pl.duration(days=pl.int_range(pl.len()))
+    known = pl.when(pl.int_range(pl.len()) % 3 == 0).then((day - pl.duration(days=90)).cast(pl.String))
+    path = write(loans().with_columns(applied=day, ended=known.otherwise(pl.lit("9999-12-31"))))
+    contract = used(infer(path, "outcome", time="applied"), path)[0]
+    assert (contract.columns["ended"].role, contract.columns["ended"].missing) == ("feature", ("9999-12-31",))
+
+
+@pytest.mark.parametrize("text", ["1.{}.0", "+49 170 10{:05d}", "10.0.{}.7", "AB{:04d}"])
+def test_versions_and_telephone_numbers_do_not_look_like_numbers(write: Write, text: str) -> None:
+    path = write(loans().with_columns(pl.Series("x", [text.format(row // 4) for row in range(400)])))
+    assert not any("looks like numbers" in note for note in infer(path, "outcome").notes)
+
+
+@pytest.mark.parametrize("text", ["0,{:02d},380", "{} months", "<{}", "${}k", "{}N", "1{:03d},00 DR", "\u2212{}"])
+def test_numbers_that_are_not_read_look_like_numbers(write: Write, text: str) -> None:
+    path = write(loans().with_columns(pl.Series("x", [text.format(row // 4 + 10) for row in range(400)])))
+    assert any("looks like numbers" in note for note in infer(path, "outcome").notes)
+
+
 def test_an_id_that_repeats_becomes_the_group(write: Write) -> None:
     table = loans().with_columns(customer_id=pl.int_range(pl.len()) // 3 + 70_000)
     path = write(table)
@@ -703,7 +730,7 @@ def test_a_table_of_broken_lines_alone_says_what_is_wrong_with_them(tmp_path: Pa
         infer(path, "outcome")
 
 
-@pytest.mark.parametrize("line", ["Report of 2024,,,,,\n", None])
+@pytest.mark.parametrize("line", ["Report of 2024,,,,,\n", "# of 2024\n", None])
 def test_a_first_line_that_is_no_header_row_is_asked_about(tmp_path: Path, line: str | None) -> None:
     path = tmp_path / "loans.csv"
     text = loans().write_csv()

@@ -196,12 +196,15 @@ def _check_column(table: Path, what: str, wanted: str | None, names: Sequence[st
     if wanted is not None and wanted not in names:
         listed = ", ".join(names[:40]) + (", ..." if len(names) > 40 else "")
         hint = nearest(wanted, names)
-        if (
-            not hint
-            and sum(name.startswith(("Unnamed: ", "__UNNAMED__")) or number_of(name) is not None for name in names) > 1
-        ):
+        if not hint and not _is_header(names):
             hint = " Is its first line the header row?"
         raise DataError(f"{table}: no column {wanted!r} for --{what}.{hint} It has: {listed}.")
+
+
+def _is_header(names: Sequence[str]) -> bool:
+    """Whether a first line looks like one of names: several, and hardly any of them empty or a number."""
+    odd = [name.startswith(("Unnamed: ", "__UNNAMED__")) or number_of(name) is not None for name in names]
+    return len(names) > 1 and sum(odd) < 2
 
 
 def _drafts(

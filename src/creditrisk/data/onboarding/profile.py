@@ -17,6 +17,8 @@ WORDS = ("none", "nil", "missing", "unknown", "not available", "keine angabe", "
 """Texts, in lower case, that mean missing among numbers and dates; in a category they are a value like others."""
 FEW = 200
 """Values of which a column may have so many to be counted one by one."""
+UNSURE = 0.3
+"""What an estimated number of different values may be wrong by: a tenth often is not enough."""
 SAMPLE = 20_000
 """Rows from which patterns are read; what a sample suggests is then checked on all rows."""
 CURRENCIES, APOSTROPHES, SPACES = "$€£¥₹₽₩₺₴₦", "'\u2019", " \u00a0\u202f"
@@ -123,10 +125,10 @@ def profile(frame: pl.LazyFrame) -> Table:
     if usable and rows:
         for batch in _batches(usable, 40):
             _count(frame, batch)
-        for batch in _batches([p for p in usable if p.distinct <= FEW * 1.2], 40):
+        for batch in _batches([p for p in usable if p.distinct <= FEW * (1 + UNSURE)], 40):
             _count_values(frame, batch)
-        for one in [p for p in usable if p.present and p.distinct > 0.9 * p.present]:
-            one.distinct = _exact_distinct(frame, one)
+        for one in [p for p in usable if p.present and p.distinct > (0.9 - UNSURE) * p.present]:
+            one.distinct = exact_distinct(frame, one)
     step = max(1, -(-rows // SAMPLE))
     sampled = frame.gather_every(step).collect(engine="streaming")
     texts = sampled.select(text_of_column(p.name, p.dtype).alias(p.name) for p in usable)
@@ -235,7 +237,8 @@ def _count_values(frame: pl.LazyFrame, profiles: list[Profile]) -> None:
         one.distinct = len(one.counts)
 
 
-def _exact_distinct(frame: pl.LazyFrame, one: Profile) -> int:
+def exact_distinct(frame: pl.LazyFrame, one: Profile) -> int:
+    """How many different values a column has."""
     text = text_of_column(one.name, one.dtype).alias("text")
     table = frame.select(text.hash(seed=1).alias("key"), text.is_not_null().alias("there")).filter("there")
     return int(table.select(pl.col("key").n_unique()).collect(engine="streaming").item())

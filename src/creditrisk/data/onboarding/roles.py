@@ -13,6 +13,7 @@ from creditrisk.data.onboarding.profile import (
     Profile,
     Table,
     comma_number,
+    exact_distinct,
     number_of_column,
     stripped_number,
     text_of_column,
@@ -28,6 +29,7 @@ def mark_identifiers(table: Table, drafts: list[Draft], id_: str | None, time: s
         if draft.role in ("target", "time"):
             raise DataError(f"--id {id_!r} is the {draft.role} already; name another column, or none.")
         one = table.profiles[id_]
+        one.distinct = exact_distinct(table.frame, one)
         draft.type, draft.role, draft.keys, draft.notes = "text", "id", {}, []
         if _tells_rows_apart(table, one):
             marks["id"] = draft.name
@@ -66,7 +68,7 @@ def _is_identifier(one: Profile, draft: Draft) -> bool:
     if draft.type in ("number", "integer"):
         span = (one.high or 0) - (one.low or 0) + 1
         running = span <= 1.1 * one.rows and one.rows >= 50
-        return one.whole == one.present and not one.fractions and (naming.is_id(one.name) or running)
+        return one.whole == one.present and (naming.is_id(one.name) or (running and not one.fractions))
     if naming.is_id(one.name) or naming.is_customer(one.name):
         return True
     return one.spaced < 0.1 and one.present >= 50 and not draft.keys.get("_like_number")
@@ -110,8 +112,11 @@ def _after(table: Table, draft: Draft, time: Draft) -> float:
     def day(of: Draft) -> pl.Expr:
         dtype = table.profiles[of.raw].dtype
         if dtype in (pl.Date, pl.Datetime):
-            return pl.col(of.raw).cast(pl.Date)
-        return date_format(of.keys.get("format"), of.raw).expression(text_of_column(of.raw, dtype))
+            date = pl.col(of.raw).cast(pl.Date)
+            return pl.when(~date.dt.to_string("%Y-%m-%d").is_in(of.keys.get("missing", []))).then(date)
+        text = text_of_column(of.raw, dtype)
+        there = ~text.is_in(of.keys.get("missing", []))
+        return date_format(of.keys.get("format"), of.raw).expression(pl.when(there).then(text))
 
     # A month is read as its first day; the application may have been on any of it.
     written = time.keys.get("format")

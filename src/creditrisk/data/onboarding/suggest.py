@@ -84,7 +84,9 @@ def _mostly_different(one: Profile) -> bool:
 def _like_number(one: Profile) -> str | None:
     """An example, where nearly all texts are digits and the marks of a number with something short behind."""
     texts = one.sample.drop_nulls()
-    like = texts.str.contains(r"^[(+\u2212-]?[0-9][0-9.,' ]*[^0-9]{0,8}$") & texts.str.contains("[^0-9]")
+    number = r"[0-9]{1,3}(?:[0-9]*|(?:[.,' ][0-9]{2,3})*)(?:[.,][0-9]+)?"
+    sign = r"[<>~\u2212\u00b1]"
+    like = texts.str.contains(rf"^(?:{sign}?[(+$€£-]*{number}[^0-9]{{1,8}}|{sign}{number}|[0-9]+(?:,[0-9]{{2,3}})+)$")
     return str(texts.filter(like)[0]) if like.sum() > 0.9 * texts.len() else None
 
 
