@@ -196,15 +196,16 @@ def _check_column(table: Path, what: str, wanted: str | None, names: Sequence[st
     if wanted is not None and wanted not in names:
         listed = ", ".join(names[:40]) + (", ..." if len(names) > 40 else "")
         hint = nearest(wanted, names)
-        if not hint and not _is_header(names):
-            hint = " Is its first line the header row?"
+        hint = hint or _header_doubt(names)
         raise DataError(f"{table}: no column {wanted!r} for --{what}.{hint} It has: {listed}.")
 
 
-def _is_header(names: Sequence[str]) -> bool:
-    """Whether a first line looks like one of names: several, and hardly any of them empty or a number."""
+def _header_doubt(names: Sequence[str]) -> str:
+    """What to ask where a first line does not look like one of names: one alone, or several empty ones or numbers."""
+    if len(names) == 1:
+        return " Is its first line the header row, and parted by commas, semicolons, tabs, bars or spaces?"
     odd = [name.startswith(("Unnamed: ", "__UNNAMED__")) or number_of(name) is not None for name in names]
-    return len(names) > 1 and sum(odd) < 2
+    return " Is its first line the header row?" if sum(odd) > 1 else ""
 
 
 def _drafts(
