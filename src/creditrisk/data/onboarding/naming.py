@@ -209,7 +209,7 @@ def _usable(name: str) -> bool:
     try:
         return all(
             parse(sql, {name: "number"}, "").columns == (name,)
-            for sql in (name, f"1 / ({name})", f"CASE WHEN {name} > 1 THEN {name} END", f"EXP({name} - {name} * 2)")
+            for sql in (name, f"CASE WHEN {name} > 1 THEN {name} END + 1 / ({name}) + EXP({name} - {name} * 2)")
         )
     except ExpressionError:
         return False
