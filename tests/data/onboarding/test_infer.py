@@ -289,6 +289,37 @@ def test_money_is_read_as_people_write_it(
     assert inputs["due"].to_list() == [round(amount, 2) for amount in amounts]
 
 
+@pytest.mark.parametrize(("dash", "missing"), [("$ -", "-"), (" $-   ", "-"), ("USD -", "USD -")])
+def test_a_dash_beside_a_currency_is_missing_and_pointed_out(write: Write, dash: str, missing: str) -> None:
+    sign = dash.strip().rstrip("- ")
+    due = [dash if row % 9 == 0 else f"{sign} ({row}.50)" if row % 2 else f"{sign} {row}.50" for row in range(400)]
+    path = write(loans().with_columns(pl.Series("due", due)))
+    inferred = infer(path, "outcome")
+    contract, report, inputs = used(inferred, path)
+    assert (contract.columns["due"].type, contract.columns["due"].missing) == ("number", (missing,))
+    assert (report.rows_quarantined, inputs["due"].null_count()) == (0, 45)
+    assert any("count as missing; Excel's accounting format writes zero so" in note for note in inferred.notes)
+
+
+def test_points_that_may_part_thousands_are_pointed_out(write: Write) -> None:
+    path = write(
+        loans().with_columns(
+            pl.Series("due", [f"{row % 9 + 1}.{row:03d}" if row % 2 else f"{row}" for row in range(400)]),
+            pl.Series("share", [f"0.{row:03d}" for row in range(400)]),
+        )
+    )
+    said = [note for note in infer(path, "outcome").notes if "a point with three digits" in note]
+    assert [note.split(":")[0] for note in said] == ["due"]
+
+
+def test_a_column_of_endless_numbers_alone_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "loans.parquet"
+    loans().with_columns(
+        ratio=pl.when(pl.int_range(400) % 2 == 0).then(float("inf")).otherwise(float("-inf"))
+    ).write_parquet(path)
+    assert used(infer(path, "outcome"), path)[0].columns["ratio"].role == "ignore"
+
+
 def test_a_word_for_missing_among_money_is_listed(write: Write) -> None:
     due = ["not available" if row % 9 == 0 else f"$1 {row:03d}" for row in range(400)]
     path = write(loans().with_columns(pl.Series("due", due)))
@@ -658,6 +689,7 @@ def test_typed_days_that_stand_for_none_are_missing_and_old_ones_are_not(tmp_pat
         ("9999-12-31",), (), ("9999-12-31",)
     ]  # fmt: skip
     assert [inputs[f"{name}_day"].null_count() for name in ("closed", "built", "sold")] == [134, 0, 134]
+    assert "closed: 9999-12-31 among the dates count as missing" in infer(path, "outcome", time="closed").notes
 
 
 def test_a_column_of_almost_only_dates_says_what_is_none(write: Write) -> None:

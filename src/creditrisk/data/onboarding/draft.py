@@ -8,6 +8,7 @@ from typing import Any
 
 from creditrisk.contract import ColumnType, Role
 from creditrisk.data.onboarding.profile import Profile, Table, markers_of
+from creditrisk.expression.scalar import SPACE
 
 MIN_SHARE = 0.999
 """Share of values that must be of the type: the others would put their rows into quarantine."""
@@ -43,6 +44,6 @@ class Draft:
 def list_missing(table: Table, one: Profile, draft: Draft, more: Sequence[str]) -> None:
     """List the texts that mean missing, and more of them, as they are when the characters of ``strip`` are gone."""
     gone = str.maketrans("", "", draft.keys.get("strip", ""))
-    found = list(dict.fromkeys(text.translate(gone) for text in [*markers_of(table.frame, one), *more]))
+    found = list(dict.fromkeys(text.translate(gone).strip(SPACE) for text in [*markers_of(table.frame, one), *more]))
     if found:
         draft.keys["missing"] = found

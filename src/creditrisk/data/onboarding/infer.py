@@ -29,7 +29,7 @@ from creditrisk.data.onboarding.profile import Profile, Table, profile
 from creditrisk.data.onboarding.ratios import suggest_characteristics
 from creditrisk.data.onboarding.roles import mark_identifiers, mark_leakage, mark_repeated
 from creditrisk.data.onboarding.suggest import suggest
-from creditrisk.data.onboarding.suggest_dates import as_date, first_misfit
+from creditrisk.data.onboarding.suggest_dates import describe_dates, first_misfit
 from creditrisk.data.reading.header import BROKEN, BROKEN_TEXT
 from creditrisk.data.reading.sniff import sniff
 from creditrisk.data.reading.source import scan
@@ -255,7 +255,7 @@ def _as_time(path: Path, table: Table, draft: Draft, one: Profile) -> None:
             "2024-01-31 or 31/01/2024, all written alike."
         )
     again = Draft(draft.raw, draft.name)
-    as_date(table, one, again)  # what its name says of it is of no account here; how its dates are read is
+    describe_dates(table, one, again)  # what its name says of it is of no account here; how its dates are read is
     draft.role, draft.notes = "time", again.notes
     if lacking := one.rows - one.present:
         draft.notes.append(

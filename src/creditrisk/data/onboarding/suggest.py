@@ -7,7 +7,7 @@ import polars as pl
 from creditrisk.data.onboarding import naming
 from creditrisk.data.onboarding.draft import Draft, list_missing
 from creditrisk.data.onboarding.profile import Profile, Table
-from creditrisk.data.onboarding.suggest_dates import as_date, describe_typed
+from creditrisk.data.onboarding.suggest_dates import describe_dates
 from creditrisk.data.onboarding.suggest_numbers import as_number
 
 CLOSED_UP_TO = 40
@@ -26,6 +26,8 @@ def suggest(table: Table, one: Profile, name: str) -> Draft:
         return draft.ignore("empty: no row has a value")
     if one.distinct <= 1 and one.present == one.rows:
         return draft.ignore(f"constant: {next(iter(one.counts), '')[:40]!r} in every row")
+    if one.dtype.is_numeric() and not one.numbers:
+        return draft.ignore("no row has a finite number")
     _type(table, one, draft)
     _by_name(one, draft)
     return draft
@@ -34,12 +36,10 @@ def suggest(table: Table, one: Profile, name: str) -> Draft:
 def _type(table: Table, one: Profile, draft: Draft) -> None:
     if one.dtype == pl.Boolean:
         draft.type = "boolean"
-    elif one.dtype in (pl.Date, pl.Datetime):
-        describe_typed(table, one, draft)
     elif _is_boolean(one):
         draft.type = "boolean"
         list_missing(table, one, draft, ())
-    elif not (as_date(table, one, draft) or as_number(table, one, draft)):
+    elif not (describe_dates(table, one, draft) or as_number(table, one, draft)):
         _text(table, one, draft)
 
 

@@ -29,7 +29,7 @@ _FAR = 20 * 365
 MOSTLY = 0.9
 
 
-def as_date(table: Table, one: Profile, draft: Draft) -> bool:
+def _as_date(table: Table, one: Profile, draft: Draft) -> bool:
     """Describe a column of dates; say whether it is one."""
     if one.typed and not one.dtype.is_integer():
         return False
@@ -57,7 +57,15 @@ def as_date(table: Table, one: Profile, draft: Draft) -> bool:
     return True
 
 
-def describe_typed(table: Table, one: Profile, draft: Draft) -> None:
+def describe_dates(table: Table, one: Profile, draft: Draft) -> bool:
+    """Describe a column of dates, typed or not; say whether it is one."""
+    if one.dtype in (pl.Date, pl.Datetime):
+        _describe_typed(table, one, draft)
+        return True
+    return _as_date(table, one, draft)
+
+
+def _describe_typed(table: Table, one: Profile, draft: Draft) -> None:
     """Describe a column whose values the table itself says are dates."""
     draft.type = "date"
     day = pl.col(one.name).cast(pl.Date)

@@ -29,6 +29,9 @@ from creditrisk.data.onboarding.profile import (
 _NINES = {float(digit * length) for digit in "98" for length in range(2, 11)}
 _CODES = frozenset({-1.0, -9.0, -8.0, 96.0, 97.0, 98.0} | _NINES | {-value for value in _NINES})
 """Numbers that people write where there is no number."""
+_WORD = "|".join(map(re.escape, CURRENCY_WORDS))
+_DASH = re.compile(rf"(?:[{CURRENCIES} ]|{_WORD})+[-\u2013]|[-\u2013] ?[{CURRENCIES}]")
+"""A dash beside a currency."""
 
 
 Written = dict[str, str | bool]
@@ -42,7 +45,8 @@ def as_number(table: Table, one: Profile, draft: Draft) -> bool:
     written: Written = {}
     if one.numbers < one.present:
         others = _others(table, one)
-        words = [text for text in others if one.typed or text.lower() in WORDS]  # typed ones are infinite
+        # Those of a typed column are infinite.
+        words = [text for text in others if one.typed or text.lower() in WORDS or _DASH.fullmatch(text)]
         wanted = one.present - sum(others[text] for text in words)
         rest = wanted - one.numbers
         if rest <= (1 - MIN_SHARE) * one.present:
@@ -60,9 +64,15 @@ def as_number(table: Table, one: Profile, draft: Draft) -> bool:
         return False
     draft.type = "integer" if _is_count(one) and not written else "number"
     draft.keys |= written
+    if one.fractions and _may_part_thousands(table, one):
+        draft.notes.append(
+            "a point with three digits behind it is read as the decimal mark; where it parts thousands, the decimal "
+            "mark is the comma"
+        )
     if words:
         what, listed = "values" if one.typed else "texts", ", ".join(repr(word) for word in words[:5])
-        draft.notes.append(f"the {what} {listed} among the numbers count as missing")
+        zero = "; Excel's accounting format writes zero so" if any(_DASH.fullmatch(word) for word in words) else ""
+        draft.notes.append(f"the {what} {listed} among the numbers count as missing{zero}")
     sentinels = [] if written else _sentinels(table, one, draft)
     list_missing(table, one, draft, [*words, *sentinels])
     low, high = _limits(one, *_seen(table, one, bool(written)))
@@ -96,6 +106,14 @@ def _as_comma_number(table: Table, one: Profile, draft: Draft) -> bool:
     low, high = _limits(one, one.low, one.high)
     draft.keys |= {"min": low, "max": high, "out_of_range": "clip"}
     return True
+
+
+def _may_part_thousands(table: Table, one: Profile) -> bool:
+    """Whether every point has three digits behind it, and none but a figure from 1 to 999 before it."""
+    text = text_of_column(one.name, one.dtype)
+    pointed = text.filter(text.str.contains(".", literal=True))
+    all_three = pointed.str.contains(r"^[+-]?[1-9][0-9]{0,2}\.[0-9]{3}$").all()
+    return bool(table.frame.select(all_three).collect(engine="streaming").item())
 
 
 def _numbered(table: Table, one: Profile) -> bool:
