@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import math
-import re
 
 import polars as pl
 
 from creditrisk.contract import LARGEST
-from creditrisk.data.cleaning.rules import beside
 from creditrisk.data.onboarding import naming
 from creditrisk.data.onboarding.draft import MIN_SHARE, Draft, list_missing
+from creditrisk.data.onboarding.money import (
+    DASH,
+    Written,
+    begins_like_one,
+    may_part_thousands,
+    several_currencies,
+    written,
+)
 from creditrisk.data.onboarding.profile import (
     APOSTROPHES,
     CURRENCIES,
-    CURRENCY_WORDS,
     FEW,
     SPACES,
     WORDS,
@@ -29,56 +34,61 @@ from creditrisk.data.onboarding.profile import (
 _NINES = {float(digit * length) for digit in "98" for length in range(2, 11)}
 _CODES = frozenset({-1.0, -9.0, -8.0, 96.0, 97.0, 98.0} | _NINES | {-value for value in _NINES})
 """Numbers that people write where there is no number."""
-_WORD = "|".join(map(re.escape, CURRENCY_WORDS))
-_DASH = re.compile(rf"(?:[{CURRENCIES} ]|{_WORD})+[-\u2013]|[-\u2013] ?[{CURRENCIES}]")
-"""A dash beside a currency."""
-
-
-Written = dict[str, str | bool]
 
 
 def as_number(table: Table, one: Profile, draft: Draft) -> bool:
     """Describe a column of numbers, or leave out one of several currencies; say whether it is one of these."""
     if table.commas and _as_comma_number(table, one, draft):
         return True
-    words: list[str] = []
-    written: Written = {}
-    if one.numbers < one.present:
-        others = _others(table, one)
-        # Those of a typed column are infinite.
-        words = [text for text in others if one.typed or text.lower() in WORDS or _DASH.fullmatch(text)]
-        wanted = one.present - sum(others[text] for text in words)
-        rest = wanted - one.numbers
-        if rest <= (1 - MIN_SHARE) * one.present:
-            if rest:
-                draft.notes.append(f"{rest:,} values are no numbers; their rows go to quarantine")
-        elif one.stripped >= MIN_SHARE * wanted and one.stripped >= wanted - 50 and not _numbered(table, one):
-            if _several_currencies(table, one, draft):
-                return True
-            written = _written(table, one, draft, f"{CURRENCIES},{APOSTROPHES}{SPACES}%")
-        elif len(others) <= 10 and one.numbers >= 0.9 * one.present and one.distinct > 30:
-            words = list(others)
-        else:
-            return False
-    if naming.is_code(one.name) and one.whole == one.numbers and not written and not words and one.distinct > 2:
+    found = _reading(table, one, draft)
+    if found is None:
         return False
-    draft.type = "integer" if _is_count(one) and not written else "number"
-    draft.keys |= written
-    if one.fractions and _may_part_thousands(table, one):
+    if draft.role == "ignore":
+        return True
+    words, keys = found
+    if naming.is_code(one.name) and one.whole == one.numbers and not keys and not words and one.distinct > 2:
+        return False
+    draft.type = "integer" if _is_count(one) and not keys else "number"
+    draft.keys |= keys
+    _note_doubts(table, one, draft, words)
+    sentinels = [] if keys else _sentinels(table, one, draft)
+    list_missing(table, one, draft, [*words, *sentinels])
+    low, high = _limits(one, *_seen(table, one, bool(keys)))
+    if low is not None and high is not None:
+        draft.keys |= {"min": low, "max": high, "out_of_range": "clip"}
+    return True
+
+
+def _reading(table: Table, one: Profile, draft: Draft) -> tuple[list[str], Written] | None:
+    """Texts among the numbers that mean missing, and how the others are written; None where they are no numbers."""
+    if one.numbers == one.present:
+        return [], {}
+    others = _others(table, one)
+    # Those of a typed column are infinite.
+    words = [text for text in others if one.typed or text.lower() in WORDS or DASH.fullmatch(text)]
+    wanted = one.present - sum(others[text] for text in words)
+    rest = wanted - one.numbers
+    if rest <= (1 - MIN_SHARE) * one.present:
+        if rest:
+            draft.notes.append(f"{rest:,} values are no numbers; their rows go to quarantine")
+        return words, {}
+    if one.stripped >= MIN_SHARE * wanted and one.stripped >= wanted - 50 and not begins_like_one(table, one):
+        several = several_currencies(table, one, draft)
+        return words, {} if several else written(table, one, draft, f"{CURRENCIES},{APOSTROPHES}{SPACES}%")
+    few = len(others) <= 10 and one.numbers >= 0.9 * one.present and one.distinct > 30
+    return (list(others), {}) if few else None
+
+
+def _note_doubts(table: Table, one: Profile, draft: Draft, words: list[str]) -> None:
+    if one.fractions and may_part_thousands(table, one):
         draft.notes.append(
             "a point with three digits behind it is read as the decimal mark; where it parts thousands, the decimal "
             "mark is the comma"
         )
     if words:
         what, listed = "values" if one.typed else "texts", ", ".join(repr(word) for word in words[:5])
-        zero = "; Excel's accounting format writes zero so" if any(_DASH.fullmatch(word) for word in words) else ""
+        zero = "; Excel's accounting format writes zero so" if any(DASH.fullmatch(word) for word in words) else ""
         draft.notes.append(f"the {what} {listed} among the numbers count as missing{zero}")
-    sentinels = [] if written else _sentinels(table, one, draft)
-    list_missing(table, one, draft, [*words, *sentinels])
-    low, high = _limits(one, *_seen(table, one, bool(written)))
-    if low is not None and high is not None:
-        draft.keys |= {"min": low, "max": high, "out_of_range": "clip"}
-    return True
 
 
 def _as_comma_number(table: Table, one: Profile, draft: Draft) -> bool:
@@ -93,70 +103,19 @@ def _as_comma_number(table: Table, one: Profile, draft: Draft) -> bool:
         number.min().alias("low"), number.max().alias("high"),
     )  # fmt: skip
     found = figures.collect(engine="streaming").row(0, named=True)
-    if found["numbers"] < MIN_SHARE * one.present:
+    if found["numbers"] < MIN_SHARE * one.present or begins_like_one(table, one):
         return False
-    if _several_currencies(table, one, draft):
+    if several_currencies(table, one, draft):
         return True
     one.numbers, one.whole, one.low, one.high = (found[key] for key in ("numbers", "whole", "low", "high"))
     one.fractions = one.numbers - one.whole
     draft.type = "number"
-    draft.keys |= {"decimal": ",", **_written(table, one, draft, f"{CURRENCIES}{SPACES}%")}
+    draft.keys |= {"decimal": ",", **written(table, one, draft, f"{CURRENCIES}{SPACES}%")}
     draft.notes.append(f"the comma is read as the decimal mark, points as thousands ({one.low:g} to {one.high:g})")
     list_missing(table, one, draft, ())
     low, high = _limits(one, one.low, one.high)
     draft.keys |= {"min": low, "max": high, "out_of_range": "clip"}
     return True
-
-
-def _may_part_thousands(table: Table, one: Profile) -> bool:
-    """Whether every point has three digits behind it, and none but a figure from 1 to 999 before it."""
-    text = text_of_column(one.name, one.dtype)
-    pointed = text.filter(text.str.contains(".", literal=True))
-    all_three = pointed.str.contains(r"^[+-]?[1-9][0-9]{0,2}\.[0-9]{3}$").all()
-    return bool(table.frame.select(all_three).collect(engine="streaming").item())
-
-
-def _numbered(table: Table, one: Profile) -> bool:
-    """Whether a currency's word before digits is rather the beginning of identifiers: CAD00123."""
-    zeros = text_of_column(one.name, one.dtype).str.contains("^[A-Za-z]+ ?0[0-9]").any()
-    return naming.is_id(one.name) or bool(table.frame.select(zeros).collect(engine="streaming").item())
-
-
-def _several_currencies(table: Table, one: Profile, draft: Draft) -> bool:
-    """Leave out amounts of several currencies, which no model may compare; say whether it is such a column."""
-    text = text_of_column(one.name, one.dtype)
-    unit = pl.when(text.str.contains("[0-9]")).then(text.str.replace_all(r"[0-9\s.,%()+'\u2019-]", ""))
-    found = table.frame.select(unit.alias("unit")).filter(pl.col("unit") != "").unique().sort("unit").head(5)
-    units = found.collect(engine="streaming")["unit"].to_list()
-    if len(units) > 1:
-        draft.ignore(
-            f"amounts in several currencies ({', '.join(units)}), which cannot be compared; bring them into one"
-        )
-    return len(units) > 1
-
-
-def _written(table: Table, one: Profile, draft: Draft, marks: str) -> Written:
-    """The contract's keys for what stands in the texts besides digits, a sign and a decimal mark."""
-    text = text_of_column(one.name, one.dtype)
-    word = pl.coalesce(text.str.extract_groups(pattern).struct["word"] for pattern in beside(*CURRENCY_WORDS))
-    negative = text.str.contains(r"\(|[0-9][^0-9]*-").any()
-    percents = text.str.contains("%", literal=True).sum()
-    held = table.frame.select(
-        word.drop_nulls().first().alias("word"), negative.alias("negative"), percents.alias("percents")
-    )
-    currency, accounting, percents = held.collect(engine="streaming").row(0)
-    if 0 < percents < one.present:
-        draft.notes.append(
-            f"{percents:,} of {one.present:,} values have a percent sign, which is passed over: 5% is read as 5; check"
-        )
-    found: Written = {}
-    if strip := _signs(table, one, "".join(mark for mark in marks if mark not in (currency or ""))):
-        found["strip"] = strip
-    if currency:
-        found["currency"] = currency
-    if accounting:
-        found["accounting"] = True
-    return found
 
 
 def _others(table: Table, one: Profile) -> dict[str, int]:
@@ -167,14 +126,6 @@ def _others(table: Table, one: Profile) -> dict[str, int]:
     )
     found = counted.group_by("text").len().sort("len", "text", descending=[True, False]).head(1_000)
     return dict(found.collect(engine="streaming").iter_rows())
-
-
-def _signs(table: Table, one: Profile, marks: str) -> str:
-    """Those of the marks that the column holds; a plain space where it is not trimmed: between digits, after a sign."""
-    text, spaced = text_of_column(one.name, one.dtype), r"\d \d|[(+-] "
-    found = (text.str.contains(spaced if mark == " " else re.escape(mark)).any().alias(mark) for mark in marks)
-    held = table.frame.select(found).collect(engine="streaming").row(0, named=True)
-    return "".join(mark for mark in marks if held[mark])
 
 
 def _is_count(one: Profile) -> bool:
