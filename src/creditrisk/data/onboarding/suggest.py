@@ -83,6 +83,8 @@ def _mostly_different(one: Profile) -> bool:
 
 def _like_number(one: Profile) -> str | None:
     """An example, where nearly all texts are digits and the marks of a number with something short behind."""
+    if naming.is_code(one.name):
+        return None
     texts = one.sample.drop_nulls()
     number = r"[0-9]{1,3}(?:[0-9]*|(?:[.,' ][0-9]{2,3})*)(?:[.,][0-9]+)?"
     sign = r"[<>~\u2212\u00b1]"
