@@ -161,8 +161,8 @@ class Tally:
         limit = self._contract.quarantine.max_share
         if share > limit:
             raise DataError(
-                f"{quarantined:,} of {kept + quarantined:,} rows of {name!r} ({share:.1%}) have faults, more than the "
-                f"{limit:.1%} that quarantine.max_share allows. Most frequent: {self._examples_text()}. Correct the "
+                f"{quarantined:,} of {kept + quarantined:,} rows of {name!r} ({100 * share:.3g}%) have faults, more than the "
+                f"{100 * limit:g}% that quarantine.max_share allows. Most frequent: {self._examples_text()}. Correct the "
                 "table or the contract's column rules, or raise quarantine.max_share."
             )
         if kept == 0:
