@@ -161,9 +161,9 @@ class Tally:
         limit = self._contract.quarantine.max_share
         if share > limit:
             raise DataError(
-                f"{quarantined:,} of {kept + quarantined:,} rows of {name!r} ({100 * share:.3g}%) have faults, more than the "
-                f"{100 * limit:g}% that quarantine.max_share allows. Most frequent: {self._examples_text()}. Correct the "
-                "table or the contract's column rules, or raise quarantine.max_share."
+                f"{quarantined:,} of {kept + quarantined:,} rows of {name!r} ({100 * share:.3g}%) have faults, more "
+                f"than the {100 * limit:g}% that quarantine.max_share allows. Most frequent: {self._examples_text()}. "
+                "Correct the table or the contract's column rules, or raise quarantine.max_share."
             )
         if kept == 0:
             raise DataError(f"No row of {name!r} is left after cleaning: {self._where_rows_went()}.")
