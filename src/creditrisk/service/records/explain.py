@@ -15,6 +15,7 @@ class _Reason(msgspec.Struct):
 
 class _Answer(msgspec.Struct):
     reasons: list[_Reason] = []
+    application_date: str | None = None
 
 
 class Explanation(msgspec.Struct, frozen=True):
@@ -35,8 +36,9 @@ def explanation(decision: Event, review: Event | None) -> Explanation | None:
     verdict = review.status if review is not None else decision.status
     if verdict not in ("decline", "refer"):
         return None
-    reasons = [reason.text for reason in msgspec.json.decode(decision.answer, type=_Answer).reasons]
-    day = dt.datetime.fromtimestamp(decision.at / 1e6, dt.UTC).date().isoformat()
+    answer = msgspec.json.decode(decision.answer, type=_Answer)
+    reasons = [reason.text for reason in answer.reasons]
+    day = answer.application_date or dt.date.fromtimestamp(decision.at / 1e6).isoformat()
     if verdict == "refer":
         text = f"Your application of {day} was not decided by the model; a person is looking at it."
         return Explanation(f"{text} {_listed('What speaks against it so far', reasons)}".strip(), reasons, "model")
