@@ -94,7 +94,7 @@ def test_a_failed_registration_leaves_a_failed_run_and_no_version(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(pyfunc(), "save_model", full)
-    with pytest.raises(TrackingError, match="No space left on device"):
+    with pytest.raises(TrackingError, match="the disk is full"):
         register(project, small, lender.bundle("fair"))
     assert versions(project, small) == ()
     with connected(project) as client:

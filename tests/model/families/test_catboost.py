@@ -86,9 +86,10 @@ class Pair:
     """A model and the library's own that it was made from."""
 
     def __init__(self, params: ModelParams) -> None:
-        self.vocabularies = family._vocabularies(DATA, params)
-        self.library = catboost.CatBoost(family._options(DATA, params, params.catboost, 0))
-        self.library.fit(family._pool(DATA, self.vocabularies))
+        data = DATA.relative()  # as ``fit_family`` gives it to a family
+        self.vocabularies = family._vocabularies(data, params)
+        self.library = catboost.CatBoost(family._options(data, params, params.catboost, 0))
+        self.library.fit(family._pool(data, self.vocabularies))
         fitted = fit_family("catboost", DATA, params, 0)
         assert isinstance(fitted.model, ObliviousModel)
         self.model = fitted.model
