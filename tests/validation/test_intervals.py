@@ -42,3 +42,10 @@ def test_interval_of_a_ratio_has_a_width_where_all_or_none_are_taken() -> None:
 def test_rows_that_count_alike_are_as_many_as_they_are() -> None:
     assert effective(np.full(40, 3.0)) == pytest.approx(40)
     assert effective(np.array([1.0, 1.0, 0.0])) == pytest.approx(2)
+
+
+def test_shares_that_go_together_differ_the_more_certainly() -> None:
+    apart, none, together = (sum(difference_reach(0.7, 0.4, (50, 60), correlation=r)) for r in (-0.5, 0.0, 0.5))
+    assert together < none < apart
+    assert none == sum(difference_reach(0.7, 0.4, (50, 60)))
+    assert max(difference_reach(0.5, 0.5, (50, 50), correlation=1.0)) == pytest.approx(0, abs=1e-9)

@@ -109,6 +109,13 @@ def test_delong_interval_covers_the_true_auc_as_often_as_it_says() -> None:
     assert 0.92 <= hits / 600 <= 0.975
 
 
+def test_a_sample_of_customers_without_goods_is_drawn_again() -> None:
+    y, group = np.array([1.0, 0.0, 1.0, 1.0]), np.array([0, 0, 1, 2])
+    samples = list(resamples(y, np.ones(4), 50, 0, group))
+    assert len(samples) == 50
+    assert all(sample[0] == sample[1] > 0 and sample.sum() - sample[0] == 3 for sample in samples)
+
+
 @settings(max_examples=10)
 @given(st.integers(0, 1_000))
 def test_resamples_keep_the_number_of_each_class(seed: int) -> None:

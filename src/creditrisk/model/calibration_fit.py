@@ -51,7 +51,9 @@ def fit(
     return _FITS[chosen](margin, y, weight)
 
 
-def fit_logistic(x: Floats, y: Floats, weight: Floats, offset: Floats | float = 0.0) -> Logistic:
+def fit_logistic(
+    x: Floats, y: Floats, weight: Floats, offset: Floats | float = 0.0, group: NDArray[np.int64] | None = None
+) -> Logistic:
     """Newton's method with halved steps.
 
     Args:
@@ -59,6 +61,7 @@ def fit_logistic(x: Floats, y: Floats, weight: Floats, offset: Floats | float = 
         y: targets from 0 to 1, shape (n,).
         weight: shape (n,).
         offset: added to the linear predictor, shape (n,).
+        group: customers numbered from 0, shape (n,), where one has several rows: the covariance counts customers.
     """
     beta = np.zeros(x.shape[1])
     loss = _logistic_loss(x @ beta + offset, y, weight)
@@ -83,7 +86,7 @@ def fit_logistic(x: Floats, y: Floats, weight: Floats, offset: Floats | float = 
     p = sigmoid(x @ beta + offset)
     # A parting without error has no finite solution, columns that depend on each other have many.
     single = bool(np.abs(beta).max() < 1e3 and np.linalg.cond((x.T * (weight * p * (1 - p))) @ x) < MAX_CONDITION)
-    return Logistic(beta, _sandwich(x, y, weight, p), converged and single)
+    return Logistic(beta, _sandwich(x, y, weight, p, group), converged and single)
 
 
 def sigmoid(z: Floats) -> Floats:
@@ -100,12 +103,15 @@ def _logistic_loss(z: Floats, y: Floats, weight: Floats) -> float:
     return float(weight @ log_loss_rows(z, y))
 
 
-def _sandwich(x: Floats, y: Floats, weight: Floats, p: Floats) -> Floats:
+def _sandwich(x: Floats, y: Floats, weight: Floats, p: Floats, group: NDArray[np.int64] | None) -> Floats:
     try:
         bread = np.linalg.inv((x.T * (weight * p * (1 - p))) @ x)
     except np.linalg.LinAlgError:
         return np.full((x.shape[1], x.shape[1]), np.nan)
     score = x * (weight * (y - p))[:, None]
+    if group is not None:  # rows of one customer go together (Liang and Zeger 1986)
+        sums = np.column_stack([np.bincount(group, column) for column in score.T])
+        score = sums * np.sqrt(len(sums) / max(len(sums) - 1, 1))
     return np.asarray(bread @ (score.T @ score) @ bread)
 
 

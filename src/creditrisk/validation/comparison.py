@@ -11,8 +11,18 @@ from numpy.typing import NDArray
 
 from creditrisk.errors import DataError
 from creditrisk.params import EvaluationParams
-from creditrisk.validation.metrics import Figure, around, mean_figure
-from creditrisk.validation.ranking import Outcomes, Placements, Ranking, auc_of, delong_parts, placements, resamples
+from creditrisk.validation.customers import clustered
+from creditrisk.validation.metrics import Figure, mean_figure
+from creditrisk.validation.ranking import (
+    Outcomes,
+    Placements,
+    Ranking,
+    auc_of,
+    auc_parts,
+    delong_parts,
+    placements,
+    resamples,
+)
 
 Floats = NDArray[np.float64]
 ROUNDING = 1e-12
@@ -75,14 +85,13 @@ def compare(
     from scipy.stats import t as student  # training's part, and slow to import
 
     params = params or EvaluationParams()
-    new, old = Outcomes.check(y, challenger, weight), Outcomes.check(y, champion, weight)
+    new, old = (Outcomes.check(y, pd, weight, group) for pd in (challenger, champion))
     if len(new.y) != len(old.y):  # pragma: no cover - the same y and weight give the same rows
         raise DataError("comparison: the two models were judged on different rows.")
-    group = _customers(group, weight)
     models = [placements(rows.y, rows.pd, rows.weight) for rows in (new, old)]
     difference = models[0].auc - models[1].auc
     difference = difference if abs(difference) > ROUNDING else 0.0
-    error, freedom = _error(new, models[0], models[1], group)
+    error, freedom = _error(new, models[0], models[1])
     reach = float(student.ppf((1 + params.confidence) / 2, freedom)) * error
     brier = (new.pd - new.y) ** 2 - (old.pd - old.y) ** 2
     return Comparison(
@@ -93,75 +102,41 @@ def compare(
         auc_difference=Figure(difference, difference - reach, difference + reach),
         auc_difference_error=error,
         auc_p_value=2 * float(student.cdf(-abs(difference) / error, freedom)) if error > 0 else float(difference == 0),
-        auc_difference_bootstrap=_bootstrap(new, old, difference, params, seed, group),
-        brier_difference=_mean(brier, new.weight, group, params.confidence),
+        auc_difference_bootstrap=_bootstrap(new, old, difference, params, seed),
+        brier_difference=mean_figure(brier, new.weight / new.weight.sum(), params.confidence, new.group),
     )
-
-
-def _customers(group: NDArray[np.int64] | None, weight: Floats | None) -> NDArray[np.int64] | None:
-    """Customers of the rows of weight above 0, numbered from 0; None where each has one row."""
-    if group is None:
-        return None
-    kept = group if weight is None else group[np.asarray(weight) > 0]
-    different, number = np.unique(kept, return_inverse=True)
-    return number if different.size < kept.size else None
-
-
-def _mean(values: Floats, weight: Floats, group: NDArray[np.int64] | None, confidence: float) -> Figure:
-    """A weighted mean with its normal interval, by customers where these are given."""
-    share = weight / weight.sum()
-    if group is None:
-        return mean_figure(values, share, confidence)
-    mean = float(share @ values)
-    return around(mean, math.sqrt(_clustered(share * (values - mean), group)[0]), confidence)
-
-
-def _clustered(parts: Floats, group: NDArray[np.int64]) -> tuple[float, int]:
-    """Variance of a sum of centred parts of customers' rows, and how many customers have any."""
-    sums, many = np.bincount(group, parts), np.unique(group).size
-    return float(sums @ sums) * many / max(many - 1, 1), many
 
 
 def _error_by_customer(rows: Outcomes, gap: Placements, group: NDArray[np.int64]) -> tuple[float, float]:
     """The same where customers have several rows: placements are summed over each (Obuchowski 1997)."""
-    bad = rows.y > 0.5
-    parts = np.empty(rows.y.size)
-    for kind, placed in ((bad, gap.bad), (~bad, gap.good)):
-        parts[kind] = rows.weight[kind] * (placed - gap.auc) / rows.weight[kind].sum()
-    variance, _ = _clustered(parts, group)
-    sides = [_clustered(parts[kind], group[kind]) for kind in (bad, ~bad)]
+    parts, bad = auc_parts(rows.y, rows.weight, gap), rows.y > 0.5
+    variance, _ = clustered(parts, group)
+    sides = [clustered(parts[kind], group[kind]) for kind in (bad, ~bad)]
     total = sum(side for side, _ in sides)
     spread = sum(side**2 / (many - 1) for side, many in sides if many > 1)
     return math.sqrt(variance), total**2 / spread if spread > 0 else math.inf
 
 
-def _error(rows: Outcomes, new: Placements, old: Placements, group: NDArray[np.int64] | None) -> tuple[float, float]:
+def _error(rows: Outcomes, new: Placements, old: Placements) -> tuple[float, float]:
     """Standard error of the AUC difference and its degrees of freedom (Satterthwaite's, as Brunner and Munzel 2000).
 
     With a normal's quantile and ten bads among two thousand goods, an equal model's lower bound lay above 0 in 4.2 % of
     samples in place of 2.5 %.
     """
     gap = Placements(new.auc - old.auc, new.bad - old.bad, new.good - old.good)
-    if group is not None:
-        return _error_by_customer(rows, gap, group)
+    if rows.group is not None:
+        return _error_by_customer(rows, gap, rows.group)
     parts = [(float(variance[0, 0]), many) for variance, many in delong_parts(rows.y, rows.weight, [gap])]
     total = sum(variance for variance, _ in parts)
     spread = sum(variance**2 / (many - 1) for variance, many in parts if many > 1)
     return math.sqrt(total), total**2 / spread if spread > 0 else math.inf
 
 
-def _bootstrap(
-    new: Outcomes,
-    old: Outcomes,
-    difference: float,
-    params: EvaluationParams,
-    seed: int,
-    group: NDArray[np.int64] | None,
-) -> Figure:
+def _bootstrap(new: Outcomes, old: Outcomes, difference: float, params: EvaluationParams, seed: int) -> Figure:
     rankings = [Ranking.of(rows.y, rows.pd) for rows in (new, old)]
     found = [
         auc_of(*rankings[0].sums(sample[rankings[0].order])) - auc_of(*rankings[1].sums(sample[rankings[1].order]))
-        for sample in resamples(new.y, new.weight, params.bootstrap, seed, group)
+        for sample in resamples(new.y, new.weight, params.bootstrap, seed, new.group)
     ]
     low, high = np.quantile(found, [(1 - params.confidence) / 2, (1 + params.confidence) / 2])
     return Figure(difference, float(low), float(high))

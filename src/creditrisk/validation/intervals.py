@@ -24,17 +24,28 @@ def effective(weight: NDArray[np.float64]) -> float:
     return float(weight.sum() ** 2 / (weight @ weight))
 
 
-def difference_reach(one: float, other: float, rows: Ends, confidence: float = 0.95) -> Ends:
-    """How far the interval of ``one - other``, two independent shares, goes down and up (Newcombe 1998, method 10).
+def difference_reach(one: float, other: float, rows: Ends, confidence: float = 0.95, correlation: float = 0.0) -> Ends:
+    """How far the interval of ``one - other``, two shares, goes down and up (Newcombe 1998, method 10).
 
     Args:
         one: a share.
         other: another.
         rows: how many rows each is of.
+        confidence: of the interval.
+        correlation: of the two shares, as samples differ; 0 where they are independent.
     """
     low, high = wilson(one, rows[0], confidence)
     other_low, other_high = wilson(other, rows[1], confidence)
-    return math.hypot(one - low, other_high - other), math.hypot(high - one, other - other_low)
+    sides = (one - low, other_high - other), (high - one, other - other_low)
+    down, up = (_hypot(*side, correlation) for side in sides)
+    return down, up
+
+
+def _hypot(one: float, other: float, correlation: float) -> float:
+    """The third side of a triangle: of a right one without correlation, less where the two go together."""
+    if correlation == 0.0:
+        return math.hypot(one, other)
+    return math.sqrt(max(one**2 + other**2 - 2 * correlation * one * other, 0.0))
 
 
 def ratio_ends(one: float, other: float, rows: Ends, confidence: float = 0.95) -> Ends:

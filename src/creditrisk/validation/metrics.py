@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from creditrisk.model.calibration_fit import Logistic, fit_logistic, log_loss_rows
 from creditrisk.params import EvaluationParams
+from creditrisk.validation.customers import Numbers, clustered, correlation, effective_rows
 from creditrisk.validation.intervals import difference_reach, effective
 from creditrisk.validation.ranking import (
     Outcomes,
     Ranking,
+    auc_parts,
     average_precision_of,
     delong_covariance,
     ks_of,
@@ -103,10 +105,13 @@ class Evaluation:
     """Log-odds to add to every PD for its mean to meet the bad rate; above 0 the PDs are too low."""
     murphy: Murphy
     deciles: tuple[Decile, ...]
+    customers: int | None = None
+    """How many the rows are of, where some have several: intervals count these. None where each row is one's own."""
 
     def to_json(self) -> dict[str, Any]:
-        """Nested plain values, NaN as null."""
-        return {f.name: _json(getattr(self, f.name)) for f in fields(self)}
+        """Nested plain values, NaN as null; ``customers`` only where there is a number."""
+        plain = {f.name: _json(getattr(self, f.name)) for f in fields(self)}
+        return plain if self.customers is not None else {k: v for k, v in plain.items() if k != "customers"}
 
 
 def evaluate(
@@ -115,6 +120,7 @@ def evaluate(
     weight: Floats | None = None,
     params: EvaluationParams | None = None,
     seed: int = 0,
+    group: Numbers | None = None,
 ) -> Evaluation:
     """Judge probabilities of default on outcomes.
 
@@ -124,13 +130,15 @@ def evaluate(
         weight: shape (n,); ones where absent.
         params: number of bootstrap samples and level of confidence.
         seed: of the bootstrap.
+        group: a number for the customer of each row, shape (n,), where one may have several. Figures stay what they
+            are; intervals count customers, since one's rows do not tell as much as those of as many customers.
 
     Raises:
         DataError: only one class, lengths that differ, or a value out of its range.
     """
     params = params or EvaluationParams()
-    rows = Outcomes.check(y, pd, weight)
-    y, pd, weight = rows.y, rows.pd, rows.weight
+    rows = Outcomes.check(y, pd, weight, group)
+    y, pd, weight, group = rows.y, rows.pd, rows.weight, rows.group
     share = weight / weight.sum()
     bad_rate = float(share @ y)
     auc = auc_figure(rows, params.confidence)
@@ -138,7 +146,7 @@ def evaluate(
     squares, base = (pd - y) ** 2, (bad_rate - y) ** 2
     clipped = np.clip(pd, CLIP, 1 - CLIP)
     log_odds = np.log(clipped) - np.log1p(-clipped)
-    slope, intercept, large = _recalibration(log_odds, y, weight, params.confidence)
+    slope, intercept, large = _recalibration(log_odds, rows, params.confidence)
     return Evaluation(
         rows=len(y),
         bads=int(y.sum()),
@@ -150,22 +158,26 @@ def evaluate(
         gini=Figure(2 * auc.value - 1, 2 * auc.low - 1, 2 * auc.high - 1),
         ks=ks,
         average_precision=precision,
-        brier=mean_figure(squares, share, params.confidence),
-        brier_ratio=_ratio(squares, base, share, params.confidence),
-        log_loss=mean_figure(log_loss_rows(log_odds, y), share, params.confidence),
+        brier=mean_figure(squares, share, params.confidence, group),
+        brier_ratio=_ratio(squares, base, share, params.confidence, group),
+        log_loss=mean_figure(log_loss_rows(log_odds, y), share, params.confidence, group),
         calibration_slope=slope,
         calibration_intercept=intercept,
         calibration_in_the_large=large,
         murphy=_murphy(y, pd, share),
         deciles=decile_table(rows),
+        customers=None if group is None else int(group.max()) + 1,
     )
 
 
 def auc_figure(rows: Outcomes, confidence: float = 0.95) -> Figure:
-    """AUC and its interval by DeLong's variance, kept from 0 to 1."""
+    """AUC and its interval by DeLong's variance, by customers where they have several rows; kept from 0 to 1."""
     found = placements(rows.y, rows.pd, rows.weight)
-    error = math.sqrt(float(delong_covariance(rows.y, rows.weight, [found])[0, 0]))
-    figure = around(found.auc, error, confidence)
+    if rows.group is None:
+        variance = float(delong_covariance(rows.y, rows.weight, [found])[0, 0])
+    else:
+        variance, _ = clustered(auc_parts(rows.y, rows.weight, found), rows.group)
+    figure = around(found.auc, math.sqrt(variance), confidence)
     return Figure(figure.value, max(figure.low, 0.0), min(figure.high, 1.0))
 
 
@@ -175,9 +187,11 @@ def around(value: float, error: float, confidence: float) -> Figure:
     return Figure(value, value - reach, value + reach)
 
 
-def mean_figure(values: Floats, share: Floats, confidence: float) -> Figure:
-    """A weighted mean with its normal interval; ``share`` are weights that sum to 1."""
+def mean_figure(values: Floats, share: Floats, confidence: float, group: Numbers | None = None) -> Figure:
+    """A weighted mean with its normal interval, by customers where given; ``share`` are weights that sum to 1."""
     mean = float(share @ values)
+    if group is not None:
+        return around(mean, math.sqrt(clustered(share * (values - mean), group)[0]), confidence)
     many = len(values)
     variance = float(share**2 @ (values - mean) ** 2) * many / max(many - 1, 1)
     return around(mean, math.sqrt(variance), confidence)
@@ -224,20 +238,45 @@ def _bootstrapped(rows: Outcomes, params: EvaluationParams, seed: int) -> tuple[
     """
     ranking = Ranking.of(rows.y, rows.pd)
     y, weight = rows.y[ranking.order], rows.weight[ranking.order]
+    group = None if rows.group is None else rows.group[ranking.order]
     found = np.empty((params.bootstrap, 2))
-    rate, many = float(weight @ y / weight.sum()), effective(weight)
-    bads = np.random.default_rng(seed).binomial(round(many), rate, params.bootstrap).clip(1, max(round(many) - 1, 1))
-    for i, sample in enumerate(resamples(y, weight, params.bootstrap, seed)):
+    rate, many = float(weight @ y / weight.sum()), max(round(effective_rows(y, weight, group)), 1)
+    bads = np.random.default_rng(seed).binomial(many, rate, params.bootstrap).clip(1, max(many - 1, 1))
+    for i, sample in enumerate(resamples(y, weight, params.bootstrap, seed, group)):
         bad, good = ranking.sums(sample)
-        share = bads[i] / round(many)
-        mixed = bad * (share / rate), good * ((1 - share) / (1 - rate))
+        share = bads[i] / many
+        own = rate if group is None else float(bad.sum() / sample.sum())  # customers bring bads and goods unevenly
+        mixed = bad * (share / own), good * ((1 - share) / (1 - own))
         found[i] = ks_of(bad, good), average_precision_of(*mixed)
-    sums, rows_of = ranking.sums(weight), (effective(weight[ranking.bad]), effective(weight[~ranking.bad]))
-    ks = ks_figure(sums, rows_of, float(found[:, 0].mean()), params.confidence)
+    sums = ranking.sums(weight)
+    ks = ks_figure(sums, *_at_peak(ranking, weight, group), float(found[:, 0].mean()), params.confidence)
     return ks, bootstrap_figure(average_precision_of(*sums), found[:, 1], params.confidence)
 
 
-def ks_figure(sums: tuple[Floats, Floats], rows: tuple[float, float], resampled: float, confidence: float) -> Figure:
+def _at_peak(ranking: Ranking, weight: Floats, group: Numbers | None) -> tuple[tuple[float, float], float]:
+    """Effective number of the bads and of the goods for the shares that the cut of KS flags, and how these correlate.
+
+    They are independent but where a customer has rows of both kinds.
+    """
+    if group is None:
+        return (effective(weight[ranking.bad]), effective(weight[~ranking.bad])), 0.0
+    flagged = ranking.group <= _peak(*ranking.sums(weight))
+    rows, parts = [], []
+    for kind in (ranking.bad, ~ranking.bad):
+        share = weight[kind] / weight[kind].sum()
+        rows.append(effective_rows(flagged[kind], weight[kind], group[kind]))
+        parts.append(np.bincount(group[kind], share * (flagged[kind] - share @ flagged[kind]), int(group.max()) + 1))
+    return (rows[0], rows[1]), correlation(parts[0], parts[1])
+
+
+def _peak(bad: Floats, good: Floats) -> int:
+    """Where the share of bads leads that of goods most, in sums by PD."""
+    return int(np.argmax(np.cumsum(bad) / bad.sum() - np.cumsum(good) / good.sum()))
+
+
+def ks_figure(
+    sums: tuple[Floats, Floats], rows: tuple[float, float], together: float, resampled: float, confidence: float
+) -> Figure:
     """KS with the interval of the two shares that it is the difference of, less the bias of a largest difference.
 
     The largest of many differences is too high on average, and in a sample of the sample once more. Where the lead runs
@@ -249,12 +288,13 @@ def ks_figure(sums: tuple[Floats, Floats], rows: tuple[float, float], resampled:
     Args:
         sums: weight of the bads and of the goods by PD, the riskiest first.
         rows: effective number of each.
+        together: how the two shares correlate.
         resampled: mean KS of bootstrap samples.
         confidence: of the interval.
     """
     bad, good = (np.cumsum(part) / part.sum() for part in sums)
-    peak, value = int(np.argmax(bad - good)), ks_of(*sums)
-    down, up = difference_reach(float(bad[peak]), float(good[peak]), rows, confidence)
+    peak, value = _peak(*sums), ks_of(*sums)
+    down, up = difference_reach(float(bad[peak]), float(good[peak]), rows, confidence, together)
     bias = max(resampled - value, 0.0)
     low, high = value - SMOOTH * bias - down, value - bias + up
     return Figure(value, min(max(low, 0.0), value), max(min(high, 1.0), value))
@@ -270,19 +310,19 @@ def bootstrap_figure(value: float, samples: Floats, confidence: float) -> Figure
     return Figure(value, float(min(max(low, 0.0), value)), float(max(min(high, 1.0), value)))
 
 
-def _ratio(squares: Floats, base: Floats, share: Floats, confidence: float) -> Figure:
+def _ratio(squares: Floats, base: Floats, share: Floats, confidence: float, group: Numbers | None) -> Figure:
     """Ratio of two means with the interval of its linear approximation."""
     bottom = float(share @ base)
     ratio = float(share @ squares) / bottom
-    spread = mean_figure((squares - ratio * base) / bottom, share, confidence)
+    spread = mean_figure((squares - ratio * base) / bottom, share, confidence, group)
     return Figure(ratio, ratio + spread.low - spread.value, ratio + spread.high - spread.value)
 
 
-def _recalibration(log_odds: Floats, y: Floats, weight: Floats, confidence: float) -> tuple[Figure, Figure, Figure]:
+def _recalibration(log_odds: Floats, rows: Outcomes, confidence: float) -> tuple[Figure, Figure, Figure]:
     """Slope, intercept and calibration-in-the-large (Cox 1958), with robust standard errors."""
-    ones = np.ones((len(y), 1))
-    both = fit_logistic(np.column_stack([log_odds, ones]), y, weight)
-    only = fit_logistic(ones, y, weight, log_odds)
+    ones = np.ones((len(rows.y), 1))
+    both = fit_logistic(np.column_stack([log_odds, ones]), rows.y, rows.weight, group=rows.group)
+    only = fit_logistic(ones, rows.y, rows.weight, log_odds, rows.group)
     slope, intercept = (_estimate(both, place, confidence) for place in (0, 1))
     return slope, intercept, _estimate(only, 0, confidence)
 

@@ -212,12 +212,13 @@ def _columns(records: Records, *names: str) -> list[Floats]:
 
 
 def _roc_band(rows: Outcomes, seed: int) -> tuple[Floats, Floats, Floats]:
-    """Pointwise 95 % band by a stratified bootstrap, shapes (points,)."""
+    """Pointwise 95 % band by a stratified bootstrap, of customers where they have several rows; shapes (points,)."""
     ranking = Ranking.of(rows.y, rows.pd)
     grid = np.linspace(0, 1, BAND_POINTS)
     y, weight = rows.y[ranking.order], rows.weight[ranking.order]
+    group = None if rows.group is None else rows.group[ranking.order]
     found = np.empty((BAND_SAMPLES, BAND_POINTS))
-    for i, sample in enumerate(resamples(y, weight, BAND_SAMPLES, seed)):
+    for i, sample in enumerate(resamples(y, weight, BAND_SAMPLES, seed, group)):
         bad, good = (np.concatenate([[0.0], np.cumsum(part) / part.sum()]) for part in ranking.sums(sample))
         found[i] = np.interp(grid, good, bad)
     low, high = np.quantile(found, [0.025, 0.975], axis=0)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from creditrisk.validation.curves import curves
+from creditrisk.validation.customers import Numbers
 from creditrisk.validation.ranking import Outcomes
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def draw(
     score: Floats | None = None,
     weight: Floats | None = None,
     seed: int = 0,
+    group: Numbers | None = None,
 ) -> tuple[Drawn, ...]:
     """Every picture: ROC, precision-recall, calibration, gains, lift, KS, PD by decile, and scores where given.
 
@@ -69,13 +71,14 @@ def draw(
         score: points, shape (n,).
         weight: shape (n,); ones where absent.
         seed: of the bootstrap under the band of the ROC curve.
+        group: a number for the customer of each row, shape (n,), where one may have several: bands count customers.
 
     Raises:
         DataError: only one class, lengths that differ, or a value out of its range.
     """
     from creditrisk.validation import pictures  # matplotlib takes half a second to import
 
-    rows = Outcomes.check(y, pd, weight)
+    rows = Outcomes.check(y, pd, weight, group)
     data = curves(rows, _kept(score, weight))
     drawn = [
         Drawn("roc", "ROC curve", *pictures.roc(data["roc"], rows, seed)),
@@ -100,6 +103,7 @@ def write_plots(
     weight: Floats | None = None,
     pictures: Sequence[Drawn] = (),
     kind: Literal["svg", "png"] = "svg",
+    group: Numbers | None = None,
 ) -> list[Path]:
     """Write the data of the curves (``DATA_FILES``) for ``dvc plots`` and each of ``pictures`` beside them.
 
@@ -108,7 +112,7 @@ def write_plots(
     Returns:
         The files written: the data first, then ``NAME.svg`` or ``NAME.png`` for each picture.
     """
-    data = curves(Outcomes.check(y, pd, weight), _kept(score, weight))
+    data = curves(Outcomes.check(y, pd, weight, group), _kept(score, weight))
     files = {name: (json.dumps(data[Path(name).stem], indent=1) + "\n").encode() for name in DATA_FILES}
     for drawn in pictures:
         files[f"{drawn.name}.{kind}"] = drawn.svg().encode() if kind == "svg" else drawn.png()

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
 from creditrisk.errors import DataError
+from creditrisk.validation.customers import Numbers, numbered
 
 Floats = NDArray[np.float64]
 
@@ -24,10 +26,12 @@ class Outcomes:
     y: Floats
     pd: Floats
     weight: Floats
+    group: Numbers | None = None
+    """Customers numbered from 0, shape (n,); None where each has one row."""
 
     @classmethod
-    def check(cls, y: Floats, pd: Floats, weight: Floats | None = None) -> Outcomes:
-        """Take rows of positive weight.
+    def check(cls, y: Floats, pd: Floats, weight: Floats | None = None, group: Numbers | None = None) -> Outcomes:
+        """Take rows of positive weight; ``group`` is a number for the customer of each row.
 
         Raises:
             DataError: lengths differ, a value is not what it must be, or only one class is there.
@@ -41,7 +45,9 @@ class Outcomes:
         _refuse("outcome", y, (y == 0) | (y == 1), "1 (bad) or 0 (good)")
         _refuse("PD", pd, (pd >= 0) & (pd <= 1), "a number from 0 to 1")
         _refuse("weight", weight, (weight >= 0) & np.isfinite(weight), "a finite number, 0 or above")
-        kept = weight > 0
+        if group is not None and np.shape(group) != y.shape:
+            raise DataError(f"evaluation: {y.shape} outcomes, {np.shape(group)} customers; give one for each row.")
+        kept, group = weight > 0, numbered(group, weight)
         y, pd, weight = y[kept], pd[kept], weight[kept]
         bads = int(y.sum())
         if bads in (0, len(y)):
@@ -49,7 +55,12 @@ class Outcomes:
                 f"evaluation: {bads:,} bad and {len(y) - bads:,} good rows, expected some of both; give "
                 "split.test a larger share or the portfolio more rows."
             )
-        return cls(y, pd, weight)
+        if group is not None and group.max() == 0:
+            raise DataError(
+                f"evaluation: all {len(y):,} rows are of one customer, who tells nothing of others; expected several. "
+                "Check the contract's group."
+            )
+        return cls(y, pd, weight, group)
 
 
 def _refuse(what: str, values: Floats, fine: NDArray[np.bool_], expected: str) -> None:
@@ -148,24 +159,38 @@ def delong_parts(y: Floats, weight: Floats, models: list[Placements]) -> list[tu
     return found
 
 
-def resamples(
-    y: Floats, weight: Floats, count: int, seed: int, group: NDArray[np.int64] | None = None
-) -> Iterator[Floats]:
+def auc_parts(y: Floats, weight: Floats, model: Placements) -> Floats:
+    """What each row adds to the error of the AUC, shape (n,): centred, and to be summed over each customer's rows.
+
+    So DeLong's variance counts customers, with bad and good rows of the same customer together (Obuchowski 1997).
+    """
+    bad = y > 0.5
+    parts = np.empty(y.size)
+    for kind, placed in ((bad, model.bad), (~bad, model.good)):
+        parts[kind] = weight[kind] * (placed - model.auc) / weight[kind].sum()
+    return parts
+
+
+def resamples(y: Floats, weight: Floats, count: int, seed: int, group: Numbers | None = None) -> Iterator[Floats]:
     """Stratified bootstrap: weights (n,) of ``count`` samples, each drawing as many bads and goods as there are.
 
     Where ``group`` numbers the customers of the rows from 0, shape (n,), customers are drawn with all their rows: as
-    many of those with a bad row, and as many of the others, as there are.
+    many of those with a bad row, and as many of the others, as there are. A sample without goods is drawn again.
     """
-    random = np.random.default_rng(seed)
-    if group is not None:
-        worst = np.zeros(int(group.max()) + 1)
-        np.maximum.at(worst, group, y)
-        drawn = resamples(worst, np.ones(worst.size), count, seed)
-        yield from (times[group] * weight for times in drawn)
+    if group is None:
+        yield from (times * weight for times in islice(_draws(y, seed), count))
         return
+    bads, goods = np.bincount(group, y), np.bincount(group, 1 - y)
+    whole = (times for times in _draws(np.minimum(bads, 1.0), seed) if times @ bads > 0 and times @ goods > 0)
+    yield from (times[group] * weight for times in islice(whole, count))
+
+
+def _draws(y: Floats, seed: int) -> Iterator[Floats]:
+    """How often each of n is drawn, shape (n,), sample after sample; the array is one and the same."""
+    random = np.random.default_rng(seed)
     kinds = [np.flatnonzero(y > 0.5), np.flatnonzero(y <= 0.5)]
     times = np.empty(len(y))
-    for _ in range(count):
+    while True:
         for rows in kinds:
             times[rows] = np.bincount(random.integers(len(rows), size=len(rows)), minlength=len(rows))
-        yield times * weight
+        yield times
