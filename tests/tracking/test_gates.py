@@ -18,6 +18,7 @@ from creditrisk.tracking.gates import (
 )
 from creditrisk.validation.comparison import Comparison, compare
 from creditrisk.validation.impact_change import ImpactChange, Shift
+from creditrisk.validation.intervals import wilson
 from creditrisk.validation.metrics import Evaluation, Figure, evaluate
 
 FEW = EvaluationParams(bootstrap=50)
@@ -97,6 +98,17 @@ def test_accuracy_has_wilsons_interval() -> None:
 def test_accuracy_counts_rows_by_their_weight() -> None:
     y, pd = np.array([1.0, 1.0, 0.0, 0.0]), np.array([0.9, 0.1, 0.1, 0.1])
     assert accuracy_figure(y, pd, np.array([1.0, 3.0, 1.0, 1.0]), 0.95).value == pytest.approx(0.5)
+
+
+def test_accuracy_counts_customers() -> None:
+    """Ten customers of ten rows each, one of whom is judged wrongly in all of them."""
+    y, pd, group = np.repeat([1.0, 0.0], [10, 90]), np.full(100, 0.1), np.arange(100) // 10
+    found = accuracy_figure(y, pd, np.ones(100), 0.95, group)
+    assert found.value == 0.9
+    assert (found.low, found.high) == pytest.approx(wilson(0.9, 9), abs=1e-12)
+    alone = accuracy_figure(y, pd, np.ones(100), 0.95)
+    assert accuracy_figure(y, pd, np.ones(100), 0.95, np.arange(100)) == alone
+    assert found.low < alone.low < alone.high < found.high
 
 
 def side(evaluation: Evaluation, psi: float = 0.02, seconds: float = 50e-6) -> Side:

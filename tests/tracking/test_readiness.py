@@ -12,7 +12,7 @@ from creditrisk.contract import Contract
 from creditrisk.model.scorer import Scorer
 from creditrisk.params import Params
 from creditrisk.paths import Project
-from creditrisk.tracking.gates import Verdict
+from creditrisk.tracking.gates import Gate, Verdict
 from creditrisk.tracking.readiness import against_champion, by_thresholds
 from creditrisk.tracking.rows import JudgedRows, judged_rows
 
@@ -64,6 +64,29 @@ def test_customers_are_what_a_comparison_counts(rows: JudgedRows, scorers: dict[
     )
     assert alone.value == few.value
     assert alone.bound != few.bound
+
+
+def test_customers_are_what_thresholds_count(rows: JudgedRows, scorers: dict[str, Scorer]) -> None:
+    """Six rows of each in place of one leave every figure, and make no gate easier."""
+    params = Params.model_validate({"gates": {"min_accuracy": 0.5}})
+    at = np.repeat(np.arange(len(rows.y)), 6)
+    six = JudgedRows(rows.raw[at], rows.y[at], rows.weight[at], rows.attributes[at], at)
+    once, counted, blind = (
+        {gate.name: gate for gate in by_thresholds(scorers["good"], judged, params, "1").gates}
+        for judged in (rows, six, replace(six, group=None))
+    )
+    assert set(once) >= {"AUC", "KS", "Brier ratio", "accuracy"}
+    for name in ("AUC", "KS", "Brier ratio", "accuracy"):
+        reach, same, less = (distance(gates[name]) for gates in (once, counted, blind))
+        assert same == pytest.approx(reach, rel=0.25)
+        assert less < 0.75 * same
+
+
+def distance(gate: Gate) -> float:
+    """Of the interval's end that the gate judges from the figure."""
+    assert gate.bound is not None
+    assert gate.value is not None
+    return abs(gate.bound - gate.value)
 
 
 def impact_of(verdict: Verdict) -> str:

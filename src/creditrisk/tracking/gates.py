@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from creditrisk.params import GatesParams
 from creditrisk.validation.comparison import Comparison
+from creditrisk.validation.customers import Numbers, effective_rows, numbered
 from creditrisk.validation.impact_change import ImpactChange
-from creditrisk.validation.intervals import effective, wilson
+from creditrisk.validation.intervals import wilson
 from creditrisk.validation.metrics import Evaluation, Figure
 
 FAST_ENOUGH = 100e-6
@@ -117,11 +118,19 @@ def comparison_gates(
 
 
 def accuracy_figure(
-    y: NDArray[np.float64], pd: NDArray[np.float64], weight: NDArray[np.float64], confidence: float
+    y: NDArray[np.float64],
+    pd: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    confidence: float,
+    group: Numbers | None = None,
 ) -> Figure:
-    """Share of the rows' weight on the right side of a PD of one half, with Wilson's interval; arrays of shape (n,)."""
-    share = min(float(weight @ ((pd >= CUT) == (y > CUT)) / weight.sum()), 1.0)
-    return Figure(share, *wilson(share, effective(weight), confidence))
+    """Share of the rows' weight on the right side of a PD of one half, with Wilson's interval; arrays of shape (n,).
+
+    The interval counts customers, where ``group`` numbers them.
+    """
+    right = (pd >= CUT) == (y > CUT)
+    share = min(float(weight @ right / weight.sum()), 1.0)
+    return Figure(share, *wilson(share, effective_rows(right, weight, numbered(group, np.ones(len(y)))), confidence))
 
 
 def count_gate(rows: int, bads: int, least: int) -> Gate:

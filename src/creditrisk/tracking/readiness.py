@@ -163,7 +163,7 @@ def by_thresholds(scorer: Scorer, rows: JudgedRows, params: Params, version: str
     if not few.passed:
         return Verdict("A", version, None, len(rows.y), int(rows.y.sum()), (few,), notes)
     evaluation = _evaluate(rows, pd["version"], params)
-    accuracy = accuracy_figure(rows.y, pd["version"], rows.weight, CONFIDENCE)
+    accuracy = accuracy_figure(rows.y, pd["version"], rows.weight, CONFIDENCE, rows.group)
     gates = threshold_gates(evaluation, accuracy, params.gates)
     return Verdict("A", version, None, len(rows.y), int(rows.y.sum()), gates, notes)
 
@@ -231,7 +231,8 @@ def _no_longer_protected(scorer: Scorer, old: Scorer) -> tuple[str, ...]:
 def _evaluate(rows: JudgedRows, pd: Any, params: Params) -> Any:
     from creditrisk.validation.metrics import evaluate
 
-    return evaluate(rows.y, pd, rows.weight, _figures(params).model_copy(update={"bootstrap": 300}), params.seed)
+    figures = _figures(params).model_copy(update={"bootstrap": 300})
+    return evaluate(rows.y, pd, rows.weight, figures, params.seed, rows.group)
 
 
 def _figures(params: Params) -> EvaluationParams:
