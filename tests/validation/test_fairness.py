@@ -114,3 +114,17 @@ def test_the_lowest_group_is_named_and_everybody_approved_is_not_certain() -> No
     assert other.low is not None
     assert other.high is not None
     assert other.low < 0.97 < 1.03 < other.high
+
+
+def test_rows_of_one_customer_are_no_further_evidence() -> None:
+    table, approved = pl.DataFrame({"sex": ["1"] * 100 + ["2"] * 100}), np.arange(200) % 100 < np.repeat([80, 60], 100)
+    four = np.repeat(np.arange(200), 4)
+    (once,), (many,) = adverse_impact(table, approved), adverse_impact(table[four], approved[four], customer=four)
+    (blind,) = adverse_impact(table[four], approved[four])
+    assert adverse_impact(table, approved, customer=np.arange(200)) == (once,)
+    low, same, less = (found.groups[1].low for found in (once, many, blind))
+    assert once.ratio == many.ratio == blind.ratio == pytest.approx(0.75)
+    assert same == pytest.approx(low, abs=0.003)
+    assert less is not None
+    assert low is not None
+    assert less > low + 0.05

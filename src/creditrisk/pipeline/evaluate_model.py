@@ -18,7 +18,7 @@ from creditrisk.model.scorer import Scorer
 from creditrisk.pipeline.stage import Stage, read_json, write_json
 from creditrisk.pipeline.train_model import training_data
 from creditrisk.validation.calibration import check_calibration
-from creditrisk.validation.fairness import adverse_impact, smallest_ratio
+from creditrisk.validation.fairness import Impact, adverse_impact, smallest_ratio
 from creditrisk.validation.metrics import Evaluation, evaluate
 from creditrisk.validation.plots import draw, write_plots
 from creditrisk.validation.ranking import Ranking, auc_of
@@ -41,17 +41,15 @@ def evaluate_model(stage: Stage) -> str:
     margin = scorer.model.margin(data.table)
     pd = scorer.calibrator.pd_vector(margin)
     score = scorer.policy.score_vector(scorer.calibrator.log_odds_vector(margin)).astype(np.float64)
-    evaluation = evaluate(data.y, pd, data.weight, stage.params.evaluation, stage.params.seed)
+    evaluation = evaluate(data.y, pd, data.weight, stage.params.evaluation, stage.params.seed, data.group)
     truth = stage.tables / "raw" / "truth.parquet"
     oracle = oracle_auc(truth, test[ID], data.y) if truth.is_file() else None
     train_auc = _auc_on(folder / "train.parquet", scorer)
     approved = (scorer.policy.decide_vector(pd) == "approve").to_numpy()
-    titles = {name: contract.clean_columns[name].values for name in contract.protected}
-    # without a column a frame has no rows either, so a contract that protects none has nothing to be judged on
-    impacts = adverse_impact(test.select(contract.protected), approved, titles) if contract.protected else ()
+    impacts = _impacts(contract, test, data, approved)
     stability = _stability(scorer, data, pd)
-    pictures = draw(data.y, pd, score, data.weight, stage.params.seed)
-    write_plots(stage.artifacts / "plots", data.y, pd, score, data.weight, pictures)
+    pictures = draw(data.y, pd, score, data.weight, stage.params.seed, data.group)
+    write_plots(stage.artifacts / "plots", data.y, pd, score, data.weight, pictures, group=data.group)
     metrics = evaluation.to_json() | {
         "train_auc": train_auc,
         "adverse_impact": smallest_ratio(impacts),
@@ -73,7 +71,7 @@ def evaluate_model(stage: Stage) -> str:
         data=_data_facts(stage),
         model=_model_facts(stage, scorer),
         calibrator=scorer.calibrator.to_json(),
-        calibration=check_calibration(data.y, pd, data.weight),
+        calibration=check_calibration(data.y, pd, data.weight, group=data.group),
         pictures=pictures,
         influences=_influences(scorer, data),
         policy=scorer.policy,
@@ -94,6 +92,17 @@ def _auc_on(path: Path, scorer: Scorer) -> float:
 def _auc(data: TrainingData, risk: Floats) -> float:
     ranking = Ranking.of(data.y, risk)
     return auc_of(*ranking.sums(data.weight[ranking.order]))
+
+
+def _impacts(
+    contract: Contract, test: pl.DataFrame, data: TrainingData, approved: NDArray[np.bool_]
+) -> tuple[Impact, ...]:
+    """Adverse impact by rows' weights and customers, as the gates judge it."""
+    if not contract.protected:  # without a column a frame has no rows either
+        return ()
+    titles = {name: contract.clean_columns[name].values for name in contract.protected}
+    protected = test.select(contract.protected)
+    return adverse_impact(protected, approved, titles, weight=data.weight, customer=data.group)
 
 
 def _stability(scorer: Scorer, data: TrainingData, pd: Floats) -> dict[str, float]:

@@ -16,6 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from creditrisk.errors import DataError
+from creditrisk.validation.customers import Numbers, effective_rows, numbered
 from creditrisk.validation.intervals import ratio_ends
 
 MIN_ROWS = 50
@@ -110,6 +111,12 @@ class Grouping:
         found = np.bincount(self.code, values, minlength=len(self.rows)).tolist()
         return dict(zip(self.rows, found, strict=True))
 
+    def effective_by_customer(self, approved: Flags, customer: Numbers) -> dict[str, float]:
+        """Effective number of rows of each group for its share approved; see ``customers.effective_rows``."""
+        counted = [(self.code == place) & (self.weight > 0) for place in range(len(self.rows))]
+        found = [effective_rows(approved[of], self.weight[of], customer[of]) for of in counted]
+        return dict(zip(self.rows, found, strict=True))
+
     def effective(self) -> dict[str, float]:
         """Effective number of rows of each group; see ``intervals.effective``."""
         plain, squared = self.sums(self.weight), self.sums(self.weight**2)
@@ -123,6 +130,7 @@ def adverse_impact(
     min_rows: int = MIN_ROWS,
     confidence: float = 0.95,
     weight: Floats | None = None,
+    customer: Numbers | None = None,
 ) -> tuple[Impact, ...]:
     """Judge each column of ``attributes``.
 
@@ -133,12 +141,15 @@ def adverse_impact(
         min_rows: smallest group that is judged.
         confidence: of the intervals.
         weight: shape (n,); ones where absent.
+        customer: a number for the customer of each row, shape (n,), where one may have several, who are decided alike:
+            intervals count customers.
 
     Raises:
         DataError: ``approved`` has another number of rows.
     """
     groupings = groupings_of(attributes, len(approved), titles, min_rows, weight)
-    return tuple(_impact(grouping, approved, confidence) for grouping in groupings)
+    customer = numbered(customer, np.ones(len(approved)))
+    return tuple(_impact(grouping, approved, confidence, customer) for grouping in groupings)
 
 
 def groupings_of(
@@ -212,8 +223,9 @@ def _quantiles(given: Floats) -> list[float]:
     return above or [float(given[given > given.min()].min())]
 
 
-def _impact(grouping: Grouping, approved: Flags, confidence: float) -> Impact:
-    shares, many = grouping.shares(approved), grouping.effective()
+def _impact(grouping: Grouping, approved: Flags, confidence: float, customer: Numbers | None) -> Impact:
+    shares = grouping.shares(approved)
+    many = grouping.effective() if customer is None else grouping.effective_by_customer(approved, customer)
     favoured = max(grouping.large, key=lambda name: shares[name], default=None)
     best = 0.0 if favoured is None else shares[favoured]
     groups = []

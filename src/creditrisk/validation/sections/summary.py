@@ -45,6 +45,8 @@ def _sentences(context: ReportContext) -> Iterator[Html | str]:
     e = context.evaluation
     level = f"{100 * e.confidence:g} %"
     yield f"All figures are of {e.rows:,} rows that the model neither trained nor calibrated on; intervals are {level}."
+    if e.customers is not None:
+        yield f"These {e.rows:,} rows are of {e.customers:,} customers: intervals count customers, not rows."
     if context.oracle_auc is not None:
         yield (
             f"No model can rank these rows better than an AUC of {context.oracle_auc:.3f}, that of the true PD; "
