@@ -17,9 +17,10 @@ from creditrisk.tracking.gates import (
     threshold_gates,
 )
 from creditrisk.validation.comparison import Comparison, compare
+from creditrisk.validation.figure import Figure
 from creditrisk.validation.impact_change import ImpactChange, Shift
 from creditrisk.validation.intervals import wilson
-from creditrisk.validation.metrics import Evaluation, Figure, evaluate
+from creditrisk.validation.metrics import Evaluation, evaluate
 
 FEW = EvaluationParams(bootstrap=50)
 LIMITS = GatesParams()

@@ -13,7 +13,8 @@ from creditrisk.errors import DataError
 from creditrisk.params import EvaluationParams
 from creditrisk.validation.calibration import check_calibration
 from creditrisk.validation.customers import design_effect, effective_rows, numbered
-from creditrisk.validation.metrics import Evaluation, Figure, evaluate
+from creditrisk.validation.figure import Figure
+from creditrisk.validation.metrics import Evaluation, evaluate
 from creditrisk.validation.plots import draw
 from creditrisk.validation.ranking import auc_of
 

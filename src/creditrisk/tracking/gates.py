@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from creditrisk.params import GatesParams
 from creditrisk.validation.comparison import Comparison
 from creditrisk.validation.customers import Numbers, effective_rows, numbered
+from creditrisk.validation.figure import Figure
 from creditrisk.validation.impact_change import ImpactChange
 from creditrisk.validation.intervals import wilson
-from creditrisk.validation.metrics import Evaluation, Figure
+from creditrisk.validation.metrics import Evaluation
 
 FAST_ENOUGH = 100e-6
 """Seconds for one application below which a challenger is fast enough however fast the champion is."""

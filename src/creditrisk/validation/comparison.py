@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from creditrisk.errors import DataError
 from creditrisk.params import EvaluationParams
 from creditrisk.validation.customers import clustered
-from creditrisk.validation.metrics import Figure, mean_figure
+from creditrisk.validation.figure import Figure, mean_figure
 from creditrisk.validation.ranking import (
     Outcomes,
     Placements,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from creditrisk.validation.fairness import Flags, Floats, Grouping
-from creditrisk.validation.metrics import Figure, around
+from creditrisk.validation.figure import Figure, around
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from creditrisk.validation.fairness import FOUR_FIFTHS, lowest
+from creditrisk.validation.figure import Figure
 from creditrisk.validation.html import Html, join, tag
-from creditrisk.validation.metrics import Figure
 from creditrisk.validation.sections.wording import (
     EMPTY,
     alarm,

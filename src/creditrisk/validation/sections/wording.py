@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from creditrisk.validation.figure import Figure
 from creditrisk.validation.html import Html, join, tag
-from creditrisk.validation.metrics import Figure
 
 EMPTY = Html("")
 
