@@ -6,10 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from returning import FOLDS, returning
 from search.lab import knowing, noise, plan
 
 from creditrisk.params import FAMILIES
 from creditrisk.search.choice import SIMPLEST_FIRST, Standing, choose, standings
+from creditrisk.search.plan import Plan
+from creditrisk.search.trial import clearly_behind
+from creditrisk.search.turns import clearly_lagging
 
 
 def standing(family: str, auc: float, loss: float, loss_error: float) -> Standing:
@@ -75,3 +79,37 @@ def test_weighted_rows_weigh_in_the_choice() -> None:
     (one,) = standings({"ebm": inverted}, weighted)
     assert one.auc > 0.8
     assert standings({"ebm": inverted}, plan())[0].auc < 0.6
+
+
+def test_rows_of_one_customer_do_not_make_the_choice_surer() -> None:
+    """Two families that know as much, four rows of each customer.
+
+    Taken row by row the errors were 0.57 of the true ones, and the more complex family was taken in 28 % of 1,000
+    samples; by customers in 14 %.
+    """
+    ahead, losses, errors, aucs = 0, [], [], []
+    for seed in range(200):
+        found = returning(seed)
+        shared = Plan(found.data, found.folds, "stratified, customers together", found.data.y.size, "", FOLDS)
+        stood = standings({"ebm": found.margins("one"), "catboost": found.margins("other")}, shared)
+        ahead += choose(stood)[0].family == "catboost"
+        losses.append(stood[0].auc - stood[1].auc)
+        aucs.append(stood[0].auc)
+        errors.append((max(one.loss_error for one in stood), stood[0].error))
+    of_loss, of_auc = np.mean(errors, axis=0)
+    assert of_loss == pytest.approx(np.std(losses), rel=0.12)
+    assert of_auc == pytest.approx(np.std(aucs), rel=0.12)
+    assert 0.1 < ahead / 200 < 0.22
+
+
+def test_an_equal_trial_or_family_seldom_seems_clearly_behind() -> None:
+    """By more than two standard errors: a normal's 2 % for the one and 5 % for either; by rows it was 14 % and 28 %."""
+    behind, lagging = 0, 0
+    for seed in range(200):
+        found = returning(seed)
+        shared = Plan(found.data, found.folds, "stratified, customers together", found.data.y.size, "", FOLDS)
+        one, other = found.margins("one"), found.margins("other")
+        behind += clearly_behind(shared, tuple(one))(tuple(other))
+        lagging += bool(clearly_lagging({"ebm": one, "catboost": other}, shared))
+    assert behind / 200 < 0.07
+    assert lagging / 200 < 0.1

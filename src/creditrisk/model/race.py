@@ -1,7 +1,8 @@
 """A race of model settings over inner folds: what falls clearly behind drops out, what the time does not hold is said.
 
 Log loss tells settings apart with less noise than AUC, so it decides who drops out and how many rounds are best; AUC
-is what people compare families by, so it comes with its own standard error (DeLong et al. 1988, on paired rows).
+is what people compare families by, so it comes with its own standard error (DeLong et al. 1988, on paired rows). Where
+a customer has several rows, errors count customers.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from creditrisk.model.customers import Indexes, covariance_of_aucs, customers_of_folds, pooled, variance_of_sum
 from creditrisk.model.family import TrainingData, fit_family
 from creditrisk.params import ModelParams
 from creditrisk.progress import bar
@@ -28,6 +30,8 @@ Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
 """Row numbers to fit on, and to judge on."""
 Truth = tuple[Floats, Floats]
 """Outcome and weight of the judged rows of a fold."""
+Customers = Sequence[Indexes] | None
+"""Customers of the judged rows of each fold, as ``customers_of_folds`` numbers them; None where each has one row."""
 
 
 @dataclass
@@ -77,6 +81,7 @@ class Race:
         self.data, self.folds, self.entrants, self.budget, self.clock = data, folds, entrants, budget, clock
         self.draw = draw
         self.truth = [(data.y[judge], data.weight[judge]) for _, judge in folds]
+        self.customers = customers_of_folds(data.group, [judge for _, judge in folds])
 
     def run(self, seed: int) -> None:
         """Run fold by fold until every fold is done, one entrant is left with two folds, or the time is spent."""
@@ -105,15 +110,18 @@ class Race:
 
     def log_loss(self, entrant: Entrant, folds: int) -> tuple[float, float]:
         """Mean log loss over the first ``folds`` folds and its standard error."""
-        return self._widened(mean_and_error(*self.losses(entrant, folds)), folds)
+        return self._mean(*self.losses(entrant, folds), folds)
 
     def auc(self, entrant: Entrant, folds: int) -> tuple[float, float]:
         """Mean AUC of the first ``folds`` folds and its standard error."""
-        return self._widened(mean_auc(entrant.margins[:folds], self.truth), folds)
+        return self._widened(mean_auc(entrant.margins[:folds], self.truth, self.customers), folds)
 
     def auc_gain(self, entrant: Entrant, over: Entrant, folds: int) -> tuple[float, float]:
         """Mean AUC of one above another's on the same rows, and the standard error of that difference."""
-        return self._widened(mean_auc_gain(entrant.margins[:folds], over.margins, self.truth), folds)
+        return self._widened(mean_auc_gain(entrant.margins[:folds], over.margins, self.truth, self.customers), folds)
+
+    def _mean(self, values: Floats, weight: Floats, folds: int) -> tuple[float, float]:
+        return self._widened(mean_and_error(values, weight, pooled(self.customers, folds)), folds)
 
     def _widened(self, found: tuple[float, float], folds: int) -> tuple[float, float]:
         return found[0], found[1] * repetition(folds, self.draw)
@@ -141,8 +149,7 @@ class Race:
         leader = min(there, key=lambda entrant: self.log_loss(entrant, done)[0])
         best, weight = self.losses(leader, done)
         for entrant in there:
-            gap = mean_and_error(self.losses(entrant, done)[0] - best, weight)
-            behind, error = self._widened(gap, done)
+            behind, error = self._mean(self.losses(entrant, done)[0] - best, weight, done)
             if entrant is not leader and behind > BEHIND * error:
                 entrant.out = f"clearly behind in log loss after {done} of {len(self.folds)} folds"
 
@@ -199,24 +206,29 @@ def row_losses(margins: Sequence[Floats], truths: Sequence[Truth]) -> tuple[Floa
     return np.logaddexp(0.0, margin) - y * margin, weight
 
 
-def mean_auc(margins: Sequence[Floats], truths: Sequence[Truth]) -> tuple[float, float]:
+def mean_auc(margins: Sequence[Floats], truths: Sequence[Truth], customers: Customers = None) -> tuple[float, float]:
     """Mean AUC, of weighted rows, of the folds that ``margins`` has, and its standard error."""
-    return _mean_of([_parts(margin, truth) for margin, truth in zip(margins, truths, strict=False)])
+    found = [_parts(margin, truth) for margin, truth in zip(margins, truths, strict=False)]
+    return _mean_of(found, truths, customers)
 
 
-def mean_auc_gain(ours: Sequence[Floats], theirs: Sequence[Floats], truths: Sequence[Truth]) -> tuple[float, float]:
+def mean_auc_gain(
+    ours: Sequence[Floats], theirs: Sequence[Floats], truths: Sequence[Truth], customers: Customers = None
+) -> tuple[float, float]:
     """Mean AUC of one above another's on the same weighted rows, and the standard error of that difference."""
     parts = []
     for one, other, truth in zip(ours, theirs, truths, strict=False):
         both = zip(_parts(one, truth), _parts(other, truth), strict=True)
         parts.append([(a - b, weight) for (a, weight), (b, _) in both])
-    return _mean_of(parts)
+    return _mean_of(parts, truths, customers)
 
 
-def mean_and_error(values: Floats, weight: Floats) -> tuple[float, float]:
-    """Weighted mean and its standard error."""
+def mean_and_error(values: Floats, weight: Floats, customers: Indexes | None = None) -> tuple[float, float]:
+    """Weighted mean and its standard error, by customers where these are given, shape (n,)."""
     mean = float(np.average(values, weights=weight))
-    return mean, float(np.sqrt((weight**2 * (values - mean) ** 2).sum()) / weight.sum())
+    if customers is None:
+        return mean, float(np.sqrt((weight**2 * (values - mean) ** 2).sum()) / weight.sum())
+    return mean, math.sqrt(variance_of_sum(weight / weight.sum() * (values - mean), customers))
 
 
 def _parts(margin: Floats, truth: Truth) -> list[tuple[Floats, Floats]]:
@@ -226,9 +238,15 @@ def _parts(margin: Floats, truth: Truth) -> list[tuple[Floats, Floats]]:
     return [(of_bad, weight[y == 1.0]), (of_good, weight[y != 1.0])]
 
 
-def _mean_of(folds: Sequence[Sequence[tuple[Floats, Floats]]]) -> tuple[float, float]:
+def _mean_of(
+    folds: Sequence[Sequence[tuple[Floats, Floats]]], truths: Sequence[Truth], customers: Customers
+) -> tuple[float, float]:
     """Mean of several folds' AUCs (or their differences) from their components, and its standard error."""
-    variance = sum(_variance(values, weight) for parts in folds for values, weight in parts)
+    if customers is None:
+        variance = sum(_variance(values, weight) for parts in folds for values, weight in parts)
+    else:
+        of_folds = zip(folds, truths, customers, strict=False)
+        variance = sum(_variance_by_customer(parts, y == 1.0, who) for parts, (y, _), who in of_folds)
     means = [np.average(values, weights=weight) for (values, weight), _ in folds]
     return float(np.mean(means)), float(np.sqrt(variance)) / len(folds)
 
@@ -237,3 +255,10 @@ def _variance(values: Floats, weight: Floats) -> float:
     """Of a weighted mean."""
     apart = (values - np.average(values, weights=weight)) * weight
     return float(apart @ apart) / float(weight.sum()) ** 2 * values.size / (values.size - 1)
+
+
+def _variance_by_customer(parts: Sequence[tuple[Floats, Floats]], bad: NDArray[np.bool_], customers: Indexes) -> float:
+    """Of a fold's AUC, or of a difference of two."""
+    sides = zip(parts, (customers[bad], customers[~bad]), strict=True)
+    of_bad, of_good = ((values[None], weight, who) for (values, weight), who in sides)
+    return float(covariance_of_aucs(of_bad, of_good)[0, 0])

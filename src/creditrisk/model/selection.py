@@ -3,7 +3,8 @@
 What suits a thousand rows loses accuracy on twenty-five thousand with strong interactions, so no default fits all.
 Family ``auto`` takes the explainable boosting machine, a glass box, unless CatBoost's AUC is better by more than one
 standard error of the paired difference. A blend's members are settled one after the other, as if each stood alone.
-Where a customer has several rows, folds keep them together. Whatever params fixes is not searched.
+Where a customer has several rows, folds keep them together and errors count customers. Whatever params fixes is not
+searched.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from creditrisk.errors import DataError
+from creditrisk.model.customers import Indexes, customers_of_folds
 from creditrisk.model.family import SMALL, TrainingData
 from creditrisk.model.folds import grouped_folds
 from creditrisk.model.race import Fold, repetition, stratified_folds, stratified_sample
@@ -50,6 +51,11 @@ class Plan:
     def truths(self) -> list[tuple[Floats, Floats]]:
         """Outcome and weight of the judged rows of each fold."""
         return [(self.data.y[judged], self.data.weight[judged]) for _, judged in self.folds]
+
+    @property
+    def customers(self) -> list[Indexes] | None:
+        """Customers of the judged rows of each fold, beside ``truths``; None where each has one row."""
+        return customers_of_folds(self.data.group, [judged for _, judged in self.folds])
 
     @property
     def widening(self) -> float:

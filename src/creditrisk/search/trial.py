@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from creditrisk.model.customers import pooled
 from creditrisk.model.family import Model, fit_family
 from creditrisk.model.race import BEHIND, mean_and_error, repetition, row_losses
 from creditrisk.params import ModelParams
@@ -62,7 +63,7 @@ def clearly_behind(plan: Plan, best: tuple[Floats, ...] | None) -> Callable[[tup
             return False
         losses, weight = row_losses(margins, plan.truths)
         least, _ = row_losses(best[: len(margins)], plan.truths)
-        mean, error = mean_and_error(losses - least, weight)
+        mean, error = mean_and_error(losses - least, weight, pooled(plan.customers, len(margins)))
         return mean > BEHIND * error * repetition(len(margins), plan.draw)
 
     return behind

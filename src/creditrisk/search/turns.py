@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
+from creditrisk.model.customers import pooled
 from creditrisk.model.race import BEHIND, mean_and_error, row_losses
 from creditrisk.search.choice import Margins
 from creditrisk.search.plan import Plan
@@ -72,7 +73,8 @@ def clearly_lagging(margins: Mapping[str, Margins], plan: Plan) -> set[str]:
     if not losses:
         return set()
     least, _ = min(losses.values(), key=lambda one: mean_and_error(*one)[0])
-    compared = {family: mean_and_error(values - least, weight) for family, (values, weight) in losses.items()}
+    who = pooled(plan.customers, len(plan.folds))
+    compared = {family: mean_and_error(values - least, weight, who) for family, (values, weight) in losses.items()}
     return {family for family, (behind, error) in compared.items() if behind > BEHIND * error * plan.widening}
 
 
