@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from creditrisk.model.customers import variance_of_sum
 from creditrisk.validation.intervals import effective
 
 Floats = NDArray[np.float64]
@@ -28,8 +29,7 @@ def clustered(parts: Floats, group: Numbers) -> tuple[float, int]:
 
     Rows of one customer may go together in any way; only customers are taken to be independent.
     """
-    sums, many = np.bincount(group, parts), np.unique(group).size
-    return float(sums @ sums) * many / max(many - 1, 1), many
+    return variance_of_sum(parts, group), np.unique(group).size
 
 
 def effective_rows(hit: NDArray[np.bool_] | Floats, weight: Floats, group: Numbers | None) -> float:
