@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -135,3 +137,18 @@ def test_whether_a_run_is_at_work_is_found_out_without_a_trace(project: Project,
     with as_before(project, "small"):
         assert at_work(project)
     assert not at_work(project)
+
+
+def test_who_looks_whether_a_run_is_at_work_is_no_run(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two commands ask for the status at once, the second while the first holds what it looks at."""
+    with as_before(project, "small"):
+        pass
+    real, second = fcntl.flock, []
+
+    def held(*given: Any) -> None:
+        real(*given)
+        monkeypatch.undo()
+        second.append(at_work(project))
+
+    monkeypatch.setattr(fcntl, "flock", held)
+    assert (at_work(project), second) == (False, [False])

@@ -41,7 +41,7 @@ def alone(project: Project) -> Iterator[int]:
     path = _lock_file(project)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as lock:
-        if not _taken(lock):
+        if not _taken(lock, fcntl.LOCK_EX):
             raise DataError(f"{path.parent}: another main.py is running the pipeline here; wait until it has ended.")
         yield lock.fileno()
 
@@ -50,7 +50,7 @@ def at_work(project: Project) -> bool:
     """Whether a run is at work in this checkout; nothing is made or written to find out."""
     try:
         with _lock_file(project).open() as lock:
-            return not _taken(lock)
+            return not _taken(lock, fcntl.LOCK_SH)  # beside others who look
     except OSError:
         return False
 
@@ -59,9 +59,9 @@ def _lock_file(project: Project) -> Path:
     return project.pipeline / "artifacts" / ".running"
 
 
-def _taken(lock: IO[str]) -> bool:
+def _taken(lock: IO[str], kind: int) -> bool:
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, kind | fcntl.LOCK_NB)
     except OSError:
         return False
     return True
