@@ -81,3 +81,7 @@ def test_bands_that_do_not_rise_are_refused() -> None:
 def test_an_automatic_cut_off_keeps_to_the_stated_one(bad_rate: float, cut_offs: tuple[float, float]) -> None:
     policy = Policy.make(PolicyParams(decline_from=0.05), bad_rate)
     assert (policy.approve_below, policy.decline_from) == cut_offs
+
+
+def test_an_automatic_cut_off_keeps_to_its_own_limit_below_a_stated_one_beyond_it() -> None:
+    assert Policy.make(PolicyParams(decline_from=0.99), 0.97).approve_below == 0.95

@@ -49,7 +49,7 @@ class Policy(Frozen):
         """Settle automatic cut-offs by the training rows' bad rate; a stated one bounds the other."""
         approve = params.approve_below
         decline = params.decline_from
-        most = MAX_CUT_OFF if decline == "auto" else decline
+        most = MAX_CUT_OFF if decline == "auto" else min(decline, MAX_CUT_OFF)
         low = min(AUTO_APPROVE * bad_rate, most) if approve == "auto" else approve
         high = max(min(AUTO_DECLINE * bad_rate, MAX_CUT_OFF), low) if decline == "auto" else decline
         return cls(
