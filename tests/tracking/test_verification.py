@@ -46,6 +46,16 @@ def test_rows_of_the_same_model_in_another_registry_are_counted_apart(bank: Proj
     assert verify_history(bank, small) == 1
 
 
+def test_an_edited_row_of_another_portfolio_hides_no_count(bank: Project, small: Params) -> None:
+    """``status`` and ``history`` of a portfolio show it whatever became of another's rows."""
+    promote_other(bank)
+    promote_other(bank, "CreditRiskModel-small")
+    with closing(sqlite3.connect(bank.experiments / "ledger.db")) as ledger, ledger:
+        ledger.execute("DROP TRIGGER ledger_no_update")
+        ledger.execute("UPDATE ledger SET who = 'somebody else' WHERE model = ?", (OTHER,))
+    assert rows_elsewhere(bank, small) == 1
+
+
 def test_an_edited_row_of_another_portfolio_is_found(bank: Project, small: Params) -> None:
     promote_other(bank)
     with closing(sqlite3.connect(bank.experiments / "ledger.db")) as ledger, ledger:

@@ -108,6 +108,12 @@ class Ledger:
             found = connection.execute(query).mappings().all()
         return linked([dict(record) for record in found], shown(self.url))
 
+    def count_elsewhere(self, model: str, chain: str) -> int:
+        """How many rows of a model stand in other chains; their hashes are ``rows``' concern."""
+        with self._connected() as connection:
+            query = sa.select(sa.func.count()).where(LEDGER.c.model == model, LEDGER.c.chain != chain)
+            return int(connection.execute(query).scalar_one())
+
     def append(
         self,
         chain: str,

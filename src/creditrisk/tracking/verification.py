@@ -33,6 +33,5 @@ def rows_elsewhere(project: Project, params: Params) -> int:
 
     A registry made anew begins a chain of its own, so it agrees with the ledger and yet knows nothing of these.
     """
-    found, ledger = standing(project, params), Ledger.open(project)
-    others = (chain for chain in ledger.chains() if chain != found.chain)
-    return sum(row.model == found.model for chain in others for row in ledger.rows(chain))
+    found = standing(project, params)
+    return Ledger.open(project).count_elsewhere(found.model, found.chain)
