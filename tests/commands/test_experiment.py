@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, NoReturn
 
 import pytest
 import yaml
 from search.lab import SPACE
 from support import ROOT, Checkout, copy_project
 
-from creditrisk.cli import main
+from creditrisk.cli import build_parser, main
+from creditrisk.commands import experiment
+from creditrisk.commands.context import Context, set_params
 from creditrisk.commands.experiment import check_jobs, chosen_families
 from creditrisk.errors import DataError, ModelError, TrackingError
+from creditrisk.params import Params
+from creditrisk.paths import Project
 from creditrisk.search.process import PROCESS
 from creditrisk.search.space import Search
 from creditrisk.search.storage import opened
@@ -118,6 +124,36 @@ def test_more_processes_than_cores_are_refused_before_any_is_started(monkeypatch
         check_jobs(99_999)
     monkeypatch.setattr("os.cpu_count", lambda: 1)
     check_jobs(2)
+
+
+def test_a_search_is_of_the_portfolio_that_it_began_with(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another one may be made the current one once the rows are there, before the search and its processes start."""
+    searched: list[str] = []
+    opened_one = SimpleNamespace(
+        deadline=math.inf, until=6, study=SimpleNamespace(study_name="s"), families=("ebm",), finish=lambda: None
+    )
+
+    def use_another(context: Context, *_: object) -> None:
+        set_params(context.project.params, portfolio="other")
+
+    def session(context: Context, params: Params, *_: object) -> AbstractContextManager[object]:
+        searched.append(params.portfolio)
+        return nullcontext(opened_one)
+
+    def start(command: list[str], **_: object) -> NoReturn:
+        searched.append(command[command.index("--portfolio") + 1])
+        raise InterruptedError
+
+    for place, name, stand_in in (
+        (experiment, "_prepare", use_another),
+        (experiment, "_session", session),
+        (experiment, "subprocess", SimpleNamespace(Popen=start)),
+    ):
+        monkeypatch.setattr(place, name, stand_in)
+    arguments = build_parser().parse_args(["experiment", "--jobs", "2"])
+    with pytest.raises(InterruptedError):
+        experiment.command_experiment(Context(Project(checkout.root), as_json=False), arguments)
+    assert searched == ["small", "small"]
 
 
 @pytest.mark.parametrize("wrong", [["--trials", "0"], ["--minutes", "soon"], ["--jobs", "-1"]])

@@ -47,21 +47,22 @@ def command_experiment(context: Context, arguments: Namespace) -> None:
 
     check_jobs(arguments.jobs)
     search = Search.from_yaml(context.project.experiments / SEARCH_FILE)
-    members = context.params(arguments.portfolio).model.blend.members
+    named = context.params(arguments.portfolio)
+    members = named.model.blend.members
     families = chosen_families(arguments.families, search, members)
     if not arguments.worker:
         if "blend" not in families and arguments.families is None:
             absent = [member for member in members if member not in search.space]
             context.say(f"No blend is made: {SEARCH_FILE} has no space for {' and '.join(absent)}.")
         _prepare(context, arguments)
-    params = context.params()
+    params = context.params(named.portfolio)
     began = time.monotonic()
     with interruptible(), _session(context, params, search, families, arguments) as session:
         if arguments.worker:
             session.run(lambda seconds, note: None)
             return
         try:
-            with _workers(context, arguments, session):
+            with _workers(context, arguments, session, params.portfolio):
                 _run(session, arguments, began)
             session.check_found()
         except BaseException:
@@ -253,14 +254,15 @@ def _run(session: Session, arguments: Namespace, began: float) -> None:
 
 
 @contextlib.contextmanager
-def _workers(context: Context, arguments: Namespace, session: Session) -> Iterator[None]:
+def _workers(context: Context, arguments: Namespace, session: Session, portfolio: str) -> Iterator[None]:
     """Further processes on the same study; they end with this one."""
     from creditrisk.search.storage import storage_url
 
     jobs = arguments.jobs
     options = [] if math.isinf(session.deadline) else ["--minutes", str((session.deadline - time.monotonic()) / 60)]
     options += [] if session.until is None else ["--until", str(session.until)]
-    options += ["--study", session.study.study_name, "--families", ",".join(session.families)]
+    options += ["--portfolio", portfolio, "--study", session.study.study_name]
+    options += ["--families", ",".join(session.families)]
     options += ["--study-storage", storage_url(context.project, arguments.study_storage)]
     command = [sys.executable, "-m", "creditrisk", "experiment", "--worker", *options]
     if jobs > 1:  # one fit for each core: threads of several fits would wait for each other
