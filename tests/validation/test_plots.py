@@ -1,7 +1,6 @@
 """Curves, pictures and the files of both."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -95,6 +94,19 @@ def test_nothing_of_a_former_run_stays_beside_the_new_files(tmp_path: Path) -> N
     assert [path.name for path in tmp_path.iterdir()] == ["plots"]
 
 
+def test_what_a_killed_run_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    code = (
+        "import os, sys, numpy as np; from pathlib import Path; from creditrisk.validation.plots import write_plots;"
+        "Path.rename = lambda *_: os._exit(9);"
+        "write_plots(Path(sys.argv[1]), np.array([0.0, 1.0] * 20), *np.ones((2, 40)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(tmp_path / "plots")], check=False).returncode == 9
+    assert [path.name for path in tmp_path.iterdir()] != []
+    y, pd, score = sample(400, 1)
+    write_plots(tmp_path / "plots", y, pd, score)
+    assert [path.name for path in tmp_path.iterdir()] == ["plots"]
+
+
 @pytest.mark.parametrize("broken", ["write_bytes", "rename"])
 def test_a_failed_write_leaves_the_former_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
     y, pd, score = sample(400, 1)
@@ -102,7 +114,7 @@ def test_a_failed_write_leaves_the_former_files(tmp_path: Path, monkeypatch: pyt
     real = getattr(Path, broken)
 
     def full(path: Path, *given: object) -> object:
-        if path.name == DATA_FILES[2] or (broken == "rename" and path.name == f".plots.{os.getpid()}"):
+        if path.name == DATA_FILES[2] or (broken == "rename" and path.name == ".plots.draft"):
             raise OSError(28, "No space left on device")
         return real(path, *given)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -124,8 +123,11 @@ def write_plots(
 
 @contextmanager
 def _whole_folder(folder: Path) -> Iterator[Path]:
-    """A folder to write to, which takes the place of ``folder`` when all went well."""
-    draft, former = (folder.with_name(f".{folder.name}.{os.getpid()}{end}") for end in ("", ".former"))
+    """A folder to write to, which takes the place of ``folder`` when all went well.
+
+    Its name is the same each time, so that the next run removes what a killed one left.
+    """
+    draft, former = (folder.with_name(f".{folder.name}.{end}") for end in ("draft", "former"))
     for left in (draft, former):
         shutil.rmtree(left, ignore_errors=True)
     try:
