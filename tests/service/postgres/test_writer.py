@@ -216,6 +216,18 @@ def test_of_a_commit_whose_answer_was_lost_with_the_server_nobody_is_sure(
     assert (batch[0].events[0].id,) in remote_rows(database, IDS)
 
 
+def test_of_a_connection_that_a_pooler_lost_nobody_is_sure(
+    writer: PostgresWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PgBouncer has a code of its own for it (08P01), where the server's word is missing."""
+
+    def lost(*_: Any) -> None:
+        raise psycopg.errors.ProtocolViolation("server conn crashed?")
+
+    monkeypatch.setattr(writer, "_insert", lost)
+    assert [type(one) for one in writer.write([group(1)])] == [UnsureError]
+
+
 def test_a_log_without_an_address_is_a_sentence() -> None:
     async def make() -> None:
         postgres_log(None, asyncio.get_running_loop(), 1)

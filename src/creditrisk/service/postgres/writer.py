@@ -20,6 +20,8 @@ from creditrisk.service.postgres.migrate import opened
 from creditrisk.service.record import Conflict, Earlier, Event, Group, Idempotency, Outdated, Stored, UnsureError
 
 LONGEST_PAUSE = 5.0
+CONNECTION_LOST = "08"
+"""Class of the codes that a pooler between here and the server gives, where it is its connection that was lost."""
 _THERE = f"SELECT id FROM {SCHEMA}.events WHERE id = ANY(%s)".encode()
 _FOUND = f"""SELECT key_id, key, digest, answer FROM {SCHEMA}.idempotency
 JOIN unnest(%s::text[], %s::text[]) AS wanted (key_id, key) USING (key_id, key)""".encode()
@@ -72,7 +74,9 @@ class PostgresWriter:
 
     def _perhaps_there(self, error: Exception) -> bool:
         """Whether a batch may be committed all the same: it was sent, and not the server but the connection failed."""
-        return self._sent and isinstance(error, psycopg.OperationalError) and error.sqlstate is None
+        if not self._sent or not isinstance(error, psycopg.OperationalError):
+            return False
+        return error.sqlstate is None or error.sqlstate.startswith(CONNECTION_LOST)
 
     def _alone(self, group: Group, again: bool) -> Stored:
         try:
