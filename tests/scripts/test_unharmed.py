@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support import Checkout, small_table
+from support import ROOT, Checkout, small_table
 
 from creditrisk.commands.fallback import as_before
 from creditrisk.paths import Project
@@ -113,12 +113,23 @@ def test_while_a_run_is_at_work_nobody_changes_what_its_later_stages_read(checko
 
 @pytest.mark.slow
 def test_what_a_bare_dvc_repro_loses_dvc_checkout_brings_back(checkout: Checkout) -> None:
-    """The readme says so: DVC removes a stage's files before it runs it, and main.py is not there to put them back."""
+    """The readme says so: DVC removes a stage's files before it runs it, and main.py is not there to put them back.
+
+    Without the name of a file, DVC would take away all that it made for other portfolios.
+    """
+    (checkout.root / "1.data" / "portfolios" / "other.yaml").write_text(
+        checkout.contract_path.read_text().replace("name: small", "name: other")
+    )
+    for portfolio in ("other", "small"):
+        assert checkout.main("run", "--portfolio", portfolio).returncode == 0
     before = files(checkout)
+    assert any("/tables/other/" in name for name in before)
     checkout.contract(lambda contract: contract["columns"]["income"].update(max=1, out_of_range="quarantine"))
     assert checkout.repro().returncode != 0
     assert not (checkout.artifacts / "cleaning.json").exists()  # where DVC leaves it one day, the readme can be shorter
-    done = checkout.run(sys.executable, "-m", "dvc", "checkout", "--force", folder="4.dvc_pipeline")
+    command = ["dvc", "checkout", "--force", "dvc.yaml"]
+    assert f"`uv run {' '.join(command)}`" in (ROOT / "readme.md").read_text(encoding="utf-8")
+    done = checkout.run(sys.executable, "-m", *command, folder="4.dvc_pipeline")
     assert done.returncode == 0, done.stdout + done.stderr
     assert {name for name, content in files(checkout).items() if before.get(name) != content} <= {"dvc.lock"}
     assert files(checkout).keys() == before.keys()
