@@ -91,10 +91,10 @@ def test_a_failed_registration_leaves_a_failed_run_and_no_version(
     project: Project, small: Params, lender: Lender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(**_: object) -> None:
-        raise OSError(28, "No space left on device")
+        raise OSError(28, "No space left on device", "elsewhere/model.json")
 
     monkeypatch.setattr(pyfunc(), "save_model", full)
-    with pytest.raises(TrackingError, match="the disk is full"):
+    with pytest.raises(TrackingError, match=r"No space left on device: 'elsewhere/model\.json'\. Make room"):
         register(project, small, lender.bundle("fair"))
     assert versions(project, small) == ()
     with connected(project) as client:

@@ -206,8 +206,10 @@ def _sentence(uri: str, error: Any) -> str:
     small = text.lower()
     if "readonly database" in small or "read-only" in small:
         return f"{where}: it is read-only. Make it writable, or name another store in MLFLOW_TRACKING_URI."
-    if "disk is full" in small or "no space left" in small:
+    if "disk is full" in small:
         return f"{where}: the disk is full. Make room there and type the same again."
+    if "no space left" in small:  # perhaps not where the store lies, but where a model is written: the error says it
+        return f"{where}: {text.splitlines()[0]}. Make room and type the same again."
     if "database is locked" in small:
         return f"{where}: another program holds it locked. Wait for it to end (an open mlflow page does not lock)."
     if "not a database" in small or "malformed" in small:
