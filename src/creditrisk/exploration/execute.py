@@ -42,6 +42,7 @@ def execute(path: Path, portfolio: str) -> Any:
         timeout=None,
         kernel_name="python3",
         record_timing=False,
+        coalesce_streams=True,  # a kernel may hand over what one cell prints in pieces, now in more, now in fewer
         resources={"metadata": {"path": path.parent}},
     )
     client.execute(env=os.environ | {"CREDITRISK_PORTFOLIO": portfolio})
