@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from support import ROOT, Checkout, small_table
 
-from creditrisk.commands.fallback import as_before
+from creditrisk.commands.fallback import alone
 from creditrisk.paths import Project
 
 FAULTS: dict[str, tuple[Callable[[Checkout], object], str]] = {
@@ -101,7 +101,7 @@ def test_while_a_run_is_at_work_nobody_changes_what_its_later_stages_read(checko
     (checkout.root / "1.data" / "portfolios" / "other.yaml").write_text(
         checkout.contract_path.read_text().replace("name: small", "name: other")
     )
-    with as_before(Project(checkout.root), "small"):
+    with alone(Project(checkout.root)):
         for words in (["use", "other"], ["run", "--portfolio", "other"], ["experiment", "--portfolio", "other"]):
             done = checkout.main(*words)
             assert done.returncode == 1

@@ -21,13 +21,6 @@ from creditrisk.paths import Project
 
 
 @contextmanager
-def as_before(project: Project, portfolio: str) -> Iterator[int]:
-    """``alone`` and ``kept`` in one: put back what stood there where the work inside fails or is stopped."""
-    with alone(project) as lock, kept(project, portfolio):
-        yield lock
-
-
-@contextmanager
 def alone(project: Project) -> Iterator[int]:
     """Be the only run in this checkout: two at once would put back each other's tables, and a change of portfolio
     or parameters in the middle of a run would give its later stages others than its first.
